@@ -1,0 +1,8 @@
+// Package mutant puts known mistakes back into the code, to see that a test finds them.
+//
+// A place that could be wrong in a way worth remembering asks [On] and, when it is told so, is wrong in
+// that way. In the product On is constantly false: the compiler removes the mistake and the question. Only a
+// build with the tag mutants has a switch, and only tests turn it.
+//
+//	go test -tags mutants -run Mutant ./paxos/
+package mutant
