@@ -1,0 +1,67 @@
+//go:build !race
+
+// The race detector allocates where the product does not.
+
+package paxos
+
+import (
+	"testing"
+
+	"github.com/anodekv/anode/paxos/wire"
+)
+
+// hotPath is the way of one command through a leader and a follower: Propose, Accept, Accepted, chosen.
+type hotPath struct {
+	leader, follower *Core
+	command          []byte
+	sent             [2]Message
+}
+
+func newHotPath(t testing.TB, commandBytes int) *hotPath {
+	g := newGroup(3, 1, DefaultTiming(), DefaultLimits())
+	g.carry = func(packet) {}
+	g.startFormed()
+	p := &hotPath{leader: g.hosts[0].core, follower: g.hosts[1].core, command: make([]byte, commandBytes)}
+	echo := frame(wire.KindEcho, 0, 0, 0, echoBody.Append(nil, &Echo{}))
+	echo.Sender, echo.Incarnation = 1, 1
+	p.leader.Step(0, Message{Frame: echo})
+	p.leader.Ready()
+	for range 1000 { // into a view of the log where numbers are no longer small
+		p.put(t)
+	}
+	return p
+}
+
+func (p *hotPath) put(t testing.TB) {
+	if err := p.leader.Propose(0, 1, p.command); err != nil {
+		t.Fatal(err)
+	}
+	r := p.leader.Ready()
+	p.sent[0].Frame = r.Send[0].Frame
+	p.follower.Step(0, p.sent[0])
+	r = p.follower.Ready()
+	p.sent[1].Frame = r.Send[0].Frame
+	p.leader.Step(0, p.sent[1])
+	if r = p.leader.Ready(); len(r.Chosen) != 1 {
+		t.Fatalf("chosen: %v", r.Chosen)
+	}
+}
+
+// hotPathAllocations: the entry's body at the leader and its copy at the follower, and for each of them
+// the list of frames to send and of entries to apply.
+const hotPathAllocations = 6
+
+func TestHotPathAllocations(t *testing.T) {
+	p := newHotPath(t, 100)
+	if n := testing.AllocsPerRun(1000, func() { p.put(t) }); n > hotPathAllocations {
+		t.Errorf("%v allocations on the way of a command, of which at most %d have a reason", n, hotPathAllocations)
+	}
+}
+
+func BenchmarkHotPath(b *testing.B) {
+	p := newHotPath(b, 100)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.put(b)
+	}
+}
