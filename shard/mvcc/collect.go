@@ -1,0 +1,103 @@
+package mvcc
+
+import (
+	"math"
+	"slices"
+
+	"github.com/anodekv/anode/internal/mutant"
+	"github.com/anodekv/anode/txn"
+)
+
+// Collect removes what no reader at or above time below can see: versions that were superseded by then,
+// and tombstones that were the newest by then. It raises the horizon to that time, and the floor to the
+// highest tombstone that went, and returns how many versions did. Replicas must collect at the same place
+// of their log.
+func (s *Store) Collect(below txn.Timestamp) (removed int) {
+	return s.CollectSome(below, math.MaxInt)
+}
+
+// CollectSome is Collect that removes the oldest first and stops once it has removed that many versions, or
+// a few more that belong to the last key. What it removes follows from the state alone, so that replicas which
+// were loaded from an image remove the same.
+func (s *Store) CollectSome(below txn.Timestamp, limit int) (removed int) {
+	s.horizon = max(s.horizon, below)
+	for removed < limit {
+		c, ok := s.garbage.Min()
+		if !ok || c.time > below {
+			break
+		}
+		removed += s.trim(c.key, below)
+	}
+	return removed
+}
+
+// Garbage tells how many versions nobody needs who reads at or above a time: all that [Store.Collect] would
+// remove, but it counts no further than limit. It tells as well the time up to which it counted.
+func (s *Store) Garbage(below txn.Timestamp, limit int) (n int, upTo txn.Timestamp) {
+	s.garbage.Scan(func(c candidate) bool {
+		if c.time > below || n >= limit {
+			return false
+		}
+		n++
+		upTo = c.time
+		return true
+	})
+	return n, upTo
+}
+
+// trim removes from one chain what Collect promises.
+func (s *Store) trim(key []byte, below txn.Timestamp) int {
+	c, ok := s.keys.GetHint(keyed(key), &s.hint)
+	if !ok {
+		return 0
+	}
+	n := superseded(c.versions, below)
+	for i := range c.versions[:n] {
+		s.remove(&c, i)
+	}
+	if n == 0 {
+		return 0
+	}
+	if n == len(c.versions) {
+		s.bury(&c)
+		s.stats.Bytes -= int64(len(c.key))
+		return n
+	}
+	c.versions = slices.Clone(c.versions[n:])
+	s.keys.SetHint(c, &s.hint)
+	return n
+}
+
+// superseded counts the versions at the front of a chain that a reader at or above a time cannot see.
+func superseded(versions []Version, below txn.Timestamp) int {
+	for i := len(versions) - 1; i >= 0; i-- {
+		if versions[i].Time > below {
+			continue
+		}
+		if versions[i].Deleted {
+			return i + 1
+		}
+		return i
+	}
+	return 0
+}
+
+// remove takes a version at the front of a chain off the accounts, and what made it garbage off the queue: the
+// version after it, or itself if it is a tombstone. Invariant: the queue holds every tombstone and every
+// version that has one before it, and nothing else.
+func (s *Store) remove(c *chain, i int) {
+	s.count(c.key, &c.versions[i], -1)
+	s.garbage.Delete(candidate{c.versions[i].Time, c.key})
+	if next := i + 1; next < len(c.versions) && !c.versions[next].Deleted {
+		s.garbage.Delete(candidate{c.versions[next].Time, c.key})
+	}
+}
+
+// bury forgets a key whose newest version, a tombstone, has gone. From now on the store cannot tell when the
+// key was there last: that is what the floor is for. A version with a newer one above it leaves no such doubt.
+func (s *Store) bury(c *chain) {
+	s.keys.Delete(*c)
+	if last := c.newest(); last.At.Compare(s.floor) > 0 && !mutant.On("floor-stays") {
+		s.floor = last.At
+	}
+}

@@ -1,0 +1,45 @@
+package mvcc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/anodekv/anode/txn"
+)
+
+// ErrOrder says that versions were loaded in another order than that in which a store holds them.
+var ErrOrder = errors.New("mvcc: versions out of order")
+
+// ChainsFrom walks the keys from start on in ascending order, with all their versions, oldest first.
+func (r *Reader) ChainsFrom(start []byte) iter.Seq2[[]byte, []Version] {
+	return func(yield func([]byte, []Version) bool) {
+		r.ascend(start, nil, func(c chain) bool { return yield(c.key, c.versions) })
+	}
+}
+
+// Load adds the next version of an image of another store: keys in ascending order, the versions of each
+// from the oldest on. It keeps key and value, and fails with [ErrOrder] where the order is broken, as it
+// would be in bytes that no store has written.
+func (s *Store) Load(key []byte, v Version) error {
+	last, some := s.keys.Max()
+	order := bytes.Compare(key, last.key)
+	switch {
+	case !some || order > 0:
+	case order < 0:
+		return fmt.Errorf("%w: key %.64q after %.64q", ErrOrder, key, last.key)
+	default:
+		if newest := last.newest(); v.At.Compare(newest.At) <= 0 || v.Time < newest.Time {
+			return fmt.Errorf("%w: key %.64q at %v after %v", ErrOrder, key, v.At, newest.At)
+		}
+	}
+	s.write(key, v)
+	return nil
+}
+
+// LoadFloor sets the floor of a store that is loaded from an image.
+func (s *Store) LoadFloor(floor txn.Position) { s.floor = floor }
+
+// LoadHorizon sets the horizon of a store that is loaded from an image.
+func (s *Store) LoadHorizon(horizon txn.Timestamp) { s.horizon = horizon }
