@@ -1,0 +1,292 @@
+package twopc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/anodekv/anode/internal/mutant"
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
+)
+
+// stage is how far a transaction has come.
+//
+//	sessions ──> voting ──┬──────────────┬──> committing ──┐
+//	    │          │      └──> doubt ────┤                 ├──> finished
+//	    │          │             │       └──> aborting ────┤
+//	    └──────────┴─────────────┴─────────────────────────┘
+type stage uint8
+
+const (
+	// stageSessions: it waits for sessions; nothing was sent, and it has no ID yet.
+	stageSessions stage = iota
+	// stageVoting: it is sent, and not decided as far as we know.
+	stageVoting
+	// stageDoubt: a member has no record of it; the others are asked what became of it.
+	stageDoubt
+	// stageCommitting: all voted yes; the outcome is on its way to them.
+	stageCommitting
+	// stageAborting: a no or a refusal is chosen; the outcome is on its way to the others.
+	stageAborting
+	// stageFinished: nobody needs to hear of it again.
+	stageFinished
+)
+
+var stageNames = [...]string{"sessions", "voting", "doubt", "committing", "aborting", "finished"}
+
+func (s stage) String() string { return stageNames[s] }
+
+var stageEdges = [...][]stage{
+	stageSessions:   {stageVoting, stageFinished},
+	stageVoting:     {stageDoubt, stageCommitting, stageAborting, stageFinished},
+	stageDoubt:      {stageCommitting, stageAborting, stageFinished},
+	stageCommitting: {stageFinished},
+	stageAborting:   {stageFinished},
+	stageFinished:   {},
+}
+
+// partyState is what one member has told.
+type partyState uint8
+
+const (
+	partyAsked partyState = iota
+	partyYes
+	// The rest are final: the member has nothing to hear any more.
+	partyCommitted
+	partyAborted // it voted no, refused, or applied the abort
+	partyGone    // it has no record and never will
+)
+
+func (s partyState) final() bool { return s >= partyCommitted }
+
+// party is one member of a transaction, with the one request that it is being asked.
+type party struct {
+	deal    *deal
+	link    *link
+	session wire.Op
+	work    txn.Work
+	state   partyState
+	call    *call
+}
+
+// deal is a transaction with writes, from the caller's Commit until no shard needs to hear of it.
+type deal struct {
+	token   uint64
+	seq     uint64 // zero until launched
+	parties []party
+	stage   stage
+	// votes counts the parties that voted yes. Invariant: each of them at most once.
+	votes int
+	time  txn.Timestamp
+	// because is the member whose no, refusal or absence of a record stands against the commit.
+	because wire.GroupID
+	// cancelled: the caller is gone. Nobody is asked to prepare any more.
+	cancelled bool
+	// rejected is the refusal for which a member was asked to refuse for good.
+	rejected Cause
+	cause    Cause
+	waitsFor *link
+	// outcome is the result when it is known, zero before.
+	outcome Completion
+	askers  []uint64 // tokens of those who asked for the outcome
+}
+
+func (d *deal) become(next stage) {
+	if !slices.Contains(stageEdges[d.stage], next) {
+		panic(fmt.Sprintf("twopc: a transaction cannot go from %v to %v", d.stage, next))
+	}
+	d.stage = next
+}
+
+func (d *deal) party(g wire.GroupID) *party {
+	for i := range d.parties {
+		if d.parties[i].link.group == g {
+			return &d.parties[i]
+		}
+	}
+	return nil
+}
+
+// lastCause is what the transaction last met with, or what it waits for.
+func (d *deal) lastCause() Cause {
+	if d.waitsFor != nil {
+		return obstacle([]*call{d.waitsFor.opening})
+	}
+	var calls []*call
+	for i := range d.parties {
+		if k := d.parties[i].call; k != nil {
+			calls = append(calls, k)
+		}
+	}
+	if len(calls) > 0 {
+		return obstacle(calls)
+	}
+	return d.cause
+}
+
+// Commit commits a whole transaction. The keys and values of work must not change until the completion.
+// Without writes it must be called only after all its reads were answered. Work with ranges does not say
+// which shard each was scanned at: use [Coordinator.CommitScanned].
+func (c *Coordinator) Commit(now wire.Time, token uint64, work txn.Work) {
+	if len(work.Ranges) > 0 {
+		panic("twopc: the ranges of a transaction must be given by shard")
+	}
+	c.CommitParts(now, token, c.split(&work))
+}
+
+// CommitParts is Commit for work that is cut by shard already, in ascending order of group.
+func (c *Coordinator) CommitParts(now wire.Time, token uint64, parts []Part) {
+	defer c.check()
+	if !c.admit(token) {
+		return
+	}
+	if !slices.ContainsFunc(parts, func(p Part) bool { return len(p.Work.Writes) > 0 }) {
+		c.validate(now, token, parts)
+		return
+	}
+	if len(c.deals)+c.waiting >= c.cfg.MaxOpen {
+		c.complete(Completion{Token: token, Result: ResultOverloaded, Cause: c.backlog()})
+		return
+	}
+	d := &deal{token: token, parties: make([]party, len(parts))}
+	for i := range parts {
+		d.parties[i] = party{deal: d, link: c.link(parts[i].Group), work: parts[i].Work}
+	}
+	c.asks[token] = ask{deal: d}
+	c.proceed(now, d)
+}
+
+// backlog names the oldest unfinished transaction's obstacle: it is what all others wait behind.
+func (c *Coordinator) backlog() Cause {
+	if len(c.launch) > 0 {
+		if cause := c.launch[0].lastCause(); cause != (Cause{}) {
+			return cause
+		}
+	}
+	return Cause{Detail: "too many unfinished transactions in this client"}
+}
+
+// proceed launches a transaction once the sessions at all its members are open, and sees to it that they
+// will be.
+func (c *Coordinator) proceed(now wire.Time, d *deal) {
+	if d.waitsFor != nil {
+		d.waitsFor = nil
+		c.waiting--
+	}
+	for i := range d.parties {
+		l := d.parties[i].link
+		if l.ready(now, c.cfg.SessionIdle) {
+			continue
+		}
+		c.openSession(now, l)
+		if d.waitsFor == nil {
+			d.waitsFor = l
+			c.waiting++
+			l.waiters = append(l.waiters, d)
+		}
+	}
+	if d.waitsFor == nil {
+		c.launchDeal(now, d)
+	}
+}
+
+// launchDeal draws the sequence number and sends the transaction.
+func (c *Coordinator) launchDeal(now wire.Time, d *deal) {
+	if c.nextSeq-c.mark() >= uint64(c.cfg.MaxSpan) {
+		c.abandon(d, ResultOverloaded, c.backlog())
+		return
+	}
+	d.seq = c.nextSeq
+	c.nextSeq++
+	kind, bodies := c.encode(d)
+	for i, body := range bodies {
+		if len(body) > c.cfg.MaxBody {
+			d.seq = 0 // it was never sent, and the number is not used again
+			c.abandon(d, ResultRejected, c.tooLarge(d.parties[i].link.group, len(body)))
+			return
+		}
+	}
+	d.become(stageVoting)
+	c.deals[d.seq] = d
+	c.launch = append(c.launch, d)
+	for i := range d.parties {
+		d.parties[i].link.open++
+		c.callParty(now, &d.parties[i], kind, bodies[i])
+	}
+}
+
+func (c *Coordinator) tooLarge(g wire.GroupID, size int) Cause {
+	return Cause{Group: g, Reason: txn.ReasonTooLarge, Detail: fmt.Sprintf("a request of %d bytes, limit %d", size, c.cfg.MaxBody)}
+}
+
+// encode turns the work into the bytes that are sent, and sent again, to each member.
+func (c *Coordinator) encode(d *deal) (wire.Kind, [][]byte) {
+	mark := d.seq
+	if len(c.launch) > 0 && !mutant.On("mark-runs-ahead") {
+		mark = c.mark()
+	}
+	bodies := make([][]byte, len(d.parties))
+	members := make([]Member, len(d.parties))
+	for i := range d.parties {
+		p := &d.parties[i]
+		p.session = p.link.session
+		members[i] = Member{Group: p.link.group, Epoch: p.link.epoch, Session: p.session}
+	}
+	if len(d.parties) == 1 {
+		p := &d.parties[0]
+		bodies[0] = txn.SubmitBody.Append(nil, &txn.Submit{ID: c.id(d), Session: p.session, Mark: mark, Work: p.work})
+		p.work = txn.Work{}
+		return wire.KindSubmit, bodies
+	}
+	for i := range d.parties {
+		p := &d.parties[i]
+		bodies[i] = PrepareBody.Append(nil, &Prepare{ID: c.id(d), Mark: mark, Members: members, Work: p.work})
+		p.work = txn.Work{}
+	}
+	return wire.KindPrepare, bodies
+}
+
+// abandon ends a transaction of which nothing was sent.
+func (c *Coordinator) abandon(d *deal, result Result, cause Cause) {
+	if d.waitsFor != nil {
+		waiters := d.waitsFor.waiters
+		if i := slices.Index(waiters, d); i >= 0 {
+			d.waitsFor.waiters = slices.Delete(waiters, i, i+1)
+		}
+		d.waitsFor = nil
+		c.waiting--
+	}
+	d.become(stageFinished)
+	c.complete(Completion{Token: d.token, Result: result, Group: cause.Group, Cause: cause})
+}
+
+// callParty asks one member, instead of whatever it was asked before.
+func (c *Coordinator) callParty(now wire.Time, p *party, kind wire.Kind, body []byte) {
+	c.dropCall(p)
+	p.call = &call{kind: kind, route: &p.link.route, body: body, party: p}
+	c.start(now, p.call)
+}
+
+func (c *Coordinator) dropCall(p *party) {
+	if p.call != nil {
+		c.finish(p.call)
+		p.call = nil
+	}
+}
+
+// request asks a member for, or tells it, the outcome.
+func (c *Coordinator) request(now wire.Time, p *party, kind wire.Kind) {
+	d, id := p.deal, c.id(p.deal)
+	var body []byte
+	switch kind {
+	case wire.KindCommit:
+		body = CommitBody.Append(nil, &Commit{ID: id, Time: d.time})
+	case wire.KindAbort:
+		body = AbortBody.Append(nil, &Abort{ID: id, Because: d.because})
+	case wire.KindResolve:
+		body = ResolveBody.Append(nil, &Resolve{ID: id, Session: p.session})
+	default:
+		panic(fmt.Sprintf("twopc: %v is no request about an outcome", kind))
+	}
+	c.callParty(now, p, kind, body)
+}

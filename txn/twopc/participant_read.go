@@ -1,0 +1,176 @@
+package twopc
+
+import (
+	"fmt"
+
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/shard/mvcc"
+	"github.com/anodekv/anode/txn"
+)
+
+// question is a read or a validation: it is answered from the applied state and never logged.
+type question struct {
+	questionID
+	keys [][]byte         // of a read
+	work *txn.Work        // of a validation
+	scan *txn.ScanRequest // of a scan
+	time txn.Timestamp    // of a read or scan of the past, else zero
+}
+
+// questionID is what copies of one question have in common.
+type questionID struct {
+	kind  wire.Kind
+	from  wire.Addr
+	nonce uint64
+}
+
+// bytes is about what the question takes while it waits.
+func (q *question) bytes() int {
+	var size txn.Size
+	if q.work != nil {
+		size.Add(q.work)
+	}
+	for _, key := range q.keys {
+		size.Entries++
+		size.KeyBytes += len(key)
+	}
+	return size.Memory()
+}
+
+func (p *Participant) takeRead(now wire.Time, from wire.Addr, body []byte) {
+	var r txn.ReadRequest
+	err := txn.ReadRequestBody.Decode(body, &r)
+	q := &question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: r.Keys, time: r.Time}
+	if err != nil {
+		p.refuseQuestion(q, *malformed("%v", err))
+		return
+	}
+	p.take(now, q, p.checkRead(r.Keys), r.Linearizable && r.Time == 0)
+}
+
+func (p *Participant) takeValidate(now wire.Time, from wire.Addr, body []byte) {
+	var r txn.ValidateRequest
+	err := txn.ValidateRequestBody.Decode(body, &r)
+	q := &question{questionID: questionID{wire.KindValidate, from, r.Nonce}, work: &r.Work}
+	if err != nil {
+		p.refuseQuestion(q, *malformed("%v", err))
+		return
+	}
+	bad := p.checkKeys(&r.Work)
+	if bad == nil && len(r.Work.Writes) > 0 {
+		bad = malformed("a validation with writes: submit it")
+	}
+	p.take(now, q, bad, true)
+}
+
+func (r realm) checkRead(keys [][]byte) *fault {
+	if len(keys) > txn.MaxReadKeys {
+		return &fault{reason: txn.ReasonTooLarge, detail: fmt.Sprintf("a read of %d keys, the limit is %d", len(keys), txn.MaxReadKeys)}
+	}
+	for _, key := range keys {
+		if err := txn.CheckKey(key); err != nil {
+			return faultOf(err)
+		}
+		if f := r.own(key); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// take lets a sound question in: first to the leader's round, if it asks for one.
+func (p *Participant) take(now wire.Time, q *question, bad *fault, confirm bool) {
+	switch {
+	case bad != nil:
+		p.refuseQuestion(q, *bad)
+		return
+	case p.role != leading:
+		p.refuseQuestion(q, p.unready())
+		return
+	case p.room.asked[q.questionID] != nil:
+		return // a copy of one that waits
+	}
+	w := &waiter{question: q, until: now.Add(p.cfg.ReadBound)}
+	switch {
+	case !confirm:
+		p.ask(w)
+	case p.room.full():
+		p.refuseQuestion(q, fault{reason: txn.ReasonOverloaded, detail: "too many reads wait"})
+	default:
+		p.tickets++
+		w.ticket = p.tickets
+		p.room.add(w)
+		p.ready.Confirm = append(p.ready.Confirm, w.ticket)
+	}
+}
+
+// ask answers a question, or lets it wait.
+func (p *Participant) ask(w *waiter) {
+	switch q := w.question; {
+	case q.work != nil:
+		p.answerValidate(q)
+	case q.time != 0 && !p.pastReached(w): // it waits, or was refused
+	case q.scan != nil:
+		p.askScan(w)
+	default:
+		p.askRead(w)
+	}
+}
+
+// askRead answers a read, or lets it wait if it meets a prepared write: its writer may know already that it
+// committed, so neither the old value nor the new one is a safe answer.
+func (p *Participant) askRead(w *waiter) {
+	q := w.question
+	for _, key := range q.keys {
+		if p.unsettled(key, q.time) {
+			p.awaitOutcome(w, key)
+			return
+		}
+	}
+	p.answerRead(q)
+}
+
+// awaitOutcome lets a question wait for the transaction that writes a key.
+func (p *Participant) awaitOutcome(w *waiter, key []byte) {
+	if p.room.full() {
+		p.refuseQuestion(w.question, fault{reason: txn.ReasonOverloaded, detail: "too many reads wait for other transactions"})
+		return
+	}
+	w.key = key
+	p.room.add(w)
+}
+
+func (p *Participant) answerRead(q *question) {
+	const perValueBytes = 32 // what MessagePack and the position add
+	reply, size := txn.ReadReply{Nonce: q.nonce, Values: make([]txn.Value, len(q.keys))}, 0
+	for i, key := range q.keys {
+		if q.time == 0 {
+			reply.Values[i] = p.value(key)
+		} else {
+			reply.Values[i] = p.shown(p.store.AtTime(key, q.time))
+		}
+		size += perValueBytes + len(reply.Values[i].Value)
+	}
+	if size > txn.MaxReplyBytes {
+		p.refuseQuestion(q, fault{reason: txn.ReasonTooLarge, detail: fmt.Sprintf("%d keys hold %d bytes, one answer takes %d: ask for fewer", len(q.keys), size, txn.MaxReplyBytes)})
+		return
+	}
+	p.reply(q.from, wire.KindReadReply, txn.ReadReplyBody.Append(nil, &reply))
+}
+
+// value reads one key between two ops: after all commands of the last one.
+func (p *Participant) value(key []byte) txn.Value { return p.shown(p.store.Latest(key)) }
+
+// shown is what a client is told of a version.
+func (p *Participant) shown(v mvcc.Version, ok bool) txn.Value {
+	if !ok || v.Deleted {
+		return txn.Value{At: txn.After(p.applied)}
+	}
+	return txn.Value{Found: true, At: v.At, Value: v.Value}
+}
+
+func (p *Participant) answerValidate(q *question) {
+	ok, key := p.locks.Check(p.store, txn.ID{}, q.work)
+	reply := txn.ValidateReply{Nonce: q.nonce, Valid: ok, Key: key}
+	p.reply(q.from, wire.KindValidateReply, txn.ValidateReplyBody.Append(nil, &reply))
+}
