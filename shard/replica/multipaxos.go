@@ -1,0 +1,143 @@
+package replica
+
+import (
+	"fmt"
+
+	"github.com/anodekv/anode/paxos"
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
+	"github.com/anodekv/anode/txn/twopc"
+)
+
+// MultiPaxos is the engine of a shard under Multi-Paxos: the log, and the transactions that it orders.
+type MultiPaxos struct {
+	core        *paxos.Core
+	participant *twopc.Participant
+	// badBatches counts entries that could not be read; they apply as empty ones, on every replica alike.
+	badBatches uint64
+	images     images
+}
+
+// NewMultiPaxos pairs a core with the participant that its log drives.
+func NewMultiPaxos(core *paxos.Core, participant *twopc.Participant) *MultiPaxos {
+	return &MultiPaxos{core: core, participant: participant}
+}
+
+// Step gives the frames of the group to the core, and those of clients and other groups to the participant.
+func (e *MultiPaxos) Step(t Instant, from wire.Addr, f wire.Frame) {
+	switch {
+	case f.Kind == wire.KindInquire:
+		e.participant.Inquired(t.Now, from, f.Body)
+	case f.Kind == wire.KindInquiryReply:
+		e.participant.Found(t.Now, twopc.Target{Group: f.Group, Replica: f.Sender}, f.Body)
+	case f.Kind.FromReplica():
+		e.core.Step(t.Now, paxos.Message{Frame: f})
+	default:
+		e.participant.Request(t.Now, from, f.Kind, f.Body)
+	}
+}
+
+// Acked gives the core an entry that the fast path has acknowledged.
+func (e *MultiPaxos) Acked(t Instant, f wire.Frame) {
+	e.core.Step(t.Now, paxos.Message{Frame: f, Acked: true})
+}
+
+// Tick passes time to both.
+func (e *MultiPaxos) Tick(t Instant) {
+	e.core.Tick(t.Now)
+	e.participant.Tick(t.Now)
+	e.release(t)
+}
+
+// Drained lets the core change its view.
+func (e *MultiPaxos) Drained(t Instant, acknowledged wire.Time) { e.core.Drained(t.Now, acknowledged) }
+
+// Ready collects the duties of both. Entries are applied here, because applying is no I/O; what clients
+// are told about them goes out with the same Ready.
+func (e *MultiPaxos) Ready(t Instant) Ready {
+	r := e.core.Ready()
+	if !r.Over {
+		e.participant.SetEpoch(e.core.State().Epoch)
+	}
+	if r.Restore != 0 {
+		e.restore()
+	}
+	for _, entry := range r.Chosen {
+		e.apply(entry)
+	}
+	e.transfer(t, &r)
+	for _, ticket := range r.Confirmed {
+		e.participant.Confirmed(t.Now, ticket)
+	}
+	if r.Role != nil {
+		e.takeRole(t, *r.Role)
+	}
+	p := e.participant.Ready()
+	for _, command := range p.Propose {
+		if e.core.Propose(t.Now, t.Wall, command) != nil {
+			e.participant.TurnedAway(command)
+		}
+	}
+	for _, ticket := range p.Confirm {
+		// A read that is not taken is refused by the participant when it has waited too long: it bounds
+		// those that wait, below what the core takes.
+		_ = e.core.Read(t.Now, ticket)
+	}
+	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm, Replies: make([]Reply, len(p.Replies))}
+	for i, reply := range p.Replies {
+		out.Replies[i] = Reply(reply)
+	}
+	for _, m := range p.Ask {
+		out.Abroad = append(out.Abroad, Abroad{m.To.Group, m.To.Replica, m.Kind, m.Body})
+	}
+	out.More = !r.Empty() || len(p.Propose)+len(p.Confirm)+len(p.Ask)+len(p.Replies) > 0
+	return out
+}
+
+func (e *MultiPaxos) apply(entry paxos.Entry) {
+	b, err := paxos.DecodeBatch(entry.Body)
+	if err != nil {
+		e.badBatches++
+	}
+	e.participant.Apply(entry.Op, txn.Timestamp(b.Proposed), b.Commands)
+}
+
+func (e *MultiPaxos) takeRole(t Instant, role paxos.Role) {
+	e.participant.Close(role.Lost)
+	switch {
+	case role.Serving:
+		e.participant.Lead(t.Now, role.View)
+	case role.Leads:
+		e.participant.Elect(role.View)
+	default:
+		e.participant.Follow(role.View)
+	}
+}
+
+// AcceptLoss gives up the group's memory, if it is lost.
+func (e *MultiPaxos) AcceptLoss(t Instant) error { return e.core.AcceptLoss(t.Now) }
+
+// State describes the replica.
+func (e *MultiPaxos) State() State {
+	return State{
+		State: e.core.State(), Applied: e.participant.Applied(), Ignored: e.core.Ignored(),
+		LogBytes: e.core.KeptBytes(), Images: e.images.counts, Shard: e.participant.Stats(),
+	}
+}
+
+// Standing is what every answer carries.
+func (e *MultiPaxos) Standing() (wire.View, wire.Incarnation) { return e.core.Standing() }
+
+// Hash is the digest of the applied state; replicas that applied the same op have the same one.
+func (e *MultiPaxos) Hash() uint64 { return e.participant.Hash() }
+
+// Participant is the state machine, for questions that are answered without the log.
+func (e *MultiPaxos) Participant() *twopc.Participant { return e.participant }
+
+// Core is the replicated log.
+func (e *MultiPaxos) Core() *paxos.Core { return e.core }
+
+func (e *MultiPaxos) String() string {
+	s := e.core.State()
+	return fmt.Sprintf("%v in view %d, chosen %d of %d", s.Status, s.Promised, s.Chosen, s.Last)
+}

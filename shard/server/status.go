@@ -1,0 +1,68 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/anodekv/anode/paxos"
+	"github.com/anodekv/anode/shard"
+	"github.com/anodekv/anode/shard/replica"
+	"github.com/anodekv/anode/txn/twopc"
+)
+
+// SeatStatus describes one replica of a node.
+type SeatStatus struct {
+	shard.Seat
+	replica.State
+	Counters     replica.Counters
+	Transactions twopc.ParticipantStats
+	Err          error // why the replica has stopped or has not answered, if so; all else is empty then
+}
+
+// Normal reports whether the replica takes part in its group.
+func (s *SeatStatus) Normal() bool { return s.Err == nil && s.Status == paxos.Normal }
+
+// Status looks into all replicas at once, so that one that does not answer hides no other.
+func (n *Node) Status(ctx context.Context) []SeatStatus {
+	out := make([]SeatStatus, len(n.seats))
+	var wg sync.WaitGroup
+	for i, s := range n.seats {
+		wg.Go(func() { out[i] = s.look(ctx) })
+	}
+	wg.Wait()
+	return out
+}
+
+// LiveBytes is the size of the keys and newest values that all replicas of the node hold together.
+func (n *Node) LiveBytes(ctx context.Context) (sum int64) {
+	for _, s := range n.Status(ctx) {
+		sum += s.Transactions.Store.Live
+	}
+	return sum
+}
+
+// look asks the replica itself, in its own goroutine.
+func (s *seat) look(ctx context.Context) SeatStatus {
+	seen := &SeatStatus{Seat: s.Seat} // its own, because an unanswered question may be answered later
+	err := s.loop.Do(ctx, func(r *replica.Replica) {
+		seen.State, seen.Counters = r.Engine().State(), r.Counters()
+		if e, ok := r.Engine().(*replica.MultiPaxos); ok {
+			seen.Transactions = e.Participant().Stats()
+		}
+	})
+	if err != nil {
+		return SeatStatus{Seat: s.Seat, Err: errors.Join(err, s.failure())}
+	}
+	return *seen
+}
+
+// failure is why the seat's loop has ended, if it has.
+func (s *seat) failure() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
