@@ -1,0 +1,203 @@
+package client
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/anodekv/anode/paxos/transport"
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
+	"github.com/anodekv/anode/txn/twopc"
+)
+
+// idleWait is how long the loop sleeps when nothing is due; requests wake it.
+const idleWait = time.Second
+
+// errand is what a call asks of the loop.
+type errand uint8
+
+const (
+	errandRead errand = iota
+	errandCommit
+	errandOutcome
+	errandScan
+)
+
+// call is one request of one goroutine. It is the loop's from when it is queued until done is signalled, and
+// is signalled exactly once; then it may be used again.
+type call struct {
+	errand  errand
+	keys    [][]byte
+	reading reading
+	pages   []twopc.Page
+	work    txn.Work
+	scanned []twopc.Part // what work saw by scanning, by group
+	about   txn.ID
+
+	token  uint64
+	result twopc.Completion
+	done   chan struct{} // has room for one
+}
+
+// reading is how keys are to be read.
+type reading struct {
+	// linearizable: as they are now.
+	linearizable bool
+	// at, if not zero: as they were then.
+	at txn.Timestamp
+}
+
+// order is what travels to the loop: a call, or the wish to end one.
+type order struct {
+	call   *call
+	cancel bool
+}
+
+// loop owns the coordinator and the socket. One turn takes all datagrams and all requests that have come,
+// and sends all that follows in as few datagrams as it fits.
+type loop struct {
+	conn    transport.Conn
+	keys    wire.Keys
+	cluster wire.ClusterID
+	addrs   [][]wire.Addr
+	coord   *twopc.Coordinator
+	out     *transport.Outbox
+	epoch   time.Time
+
+	orders  chan order
+	token   uint64
+	pending map[uint64]*call
+
+	closing   atomic.Bool
+	closeWait time.Duration
+	stopped   chan struct{} // closed when the loop has ended
+}
+
+// run turns until the client is closed, and everything is finished or may be left.
+func (l *loop) run() {
+	defer close(l.stopped)
+	defer l.conn.Close()
+	in := make([]transport.Datagram, recvBatch)
+	var closeAt time.Time
+	for {
+		n, err := l.conn.Recv(in, l.wait())
+		if err != nil { // only a closed or broken socket fails
+			break
+		}
+		l.turn(in[:n])
+		if l.closing.Load() {
+			if closeAt.IsZero() {
+				closeAt = time.Now().Add(l.closeWait)
+			}
+			if len(l.pending) == 0 && l.coord.Unfinished() == 0 || !time.Now().Before(closeAt) {
+				break
+			}
+		}
+	}
+	l.cancelAll()
+}
+
+func (l *loop) now() wire.Time { return wire.Time(time.Since(l.epoch)) }
+
+// wait is how long nothing will be due.
+func (l *loop) wait() time.Duration {
+	if len(l.orders) > 0 {
+		return 0
+	}
+	longest := idleWait
+	if l.closing.Load() {
+		longest = min(longest, l.closeWait/16+time.Millisecond)
+	}
+	due, ok := l.coord.NextDeadline()
+	if !ok {
+		return longest
+	}
+	return max(0, min(longest, time.Duration(due.Sub(l.now()))))
+}
+
+func (l *loop) turn(in []transport.Datagram) {
+	now := l.now()
+	for i := range in {
+		transport.Each(in[i].Data, l.keys, func(f wire.Frame) { l.receive(now, &f) })
+	}
+	l.takeOrders(now)
+	l.coord.Tick(now)
+	l.flush()
+}
+
+// receive hands a frame to the coordinator, if it is one for this cluster's clients.
+func (l *loop) receive(now wire.Time, f *wire.Frame) {
+	if f.Cluster != l.cluster || int64(f.Group) >= int64(len(l.addrs)) || int(f.Sender) >= len(l.addrs[f.Group]) {
+		return
+	}
+	l.coord.Step(now, twopc.Target{Group: f.Group, Replica: f.Sender}, f.Kind, f.Body)
+}
+
+// takeOrders takes what is queued now, and no more: a turn must end.
+func (l *loop) takeOrders(now wire.Time) {
+	for range len(l.orders) {
+		o := <-l.orders
+		if o.cancel {
+			l.coord.Cancel(now, o.call.token)
+			continue
+		}
+		l.begin(now, o.call)
+	}
+}
+
+func (l *loop) begin(now wire.Time, c *call) {
+	l.token++
+	c.token = l.token
+	l.pending[c.token] = c
+	switch c.errand {
+	case errandRead:
+		if c.reading.at != 0 {
+			l.coord.ReadAt(now, c.token, c.keys, c.reading.at)
+		} else {
+			l.coord.Read(now, c.token, c.keys, c.reading.linearizable)
+		}
+	case errandScan:
+		l.coord.Scan(now, c.token, c.pages)
+	case errandCommit:
+		l.coord.CommitScanned(now, c.token, c.work, c.scanned)
+	case errandOutcome:
+		l.coord.Outcome(now, c.token, c.about)
+	}
+}
+
+// flush sends what the coordinator wants sent, and wakes those whose answers are in.
+func (l *loop) flush() {
+	r := l.coord.Ready()
+	for i := range r.Send {
+		m := &r.Send[i]
+		f := wire.Frame{
+			Header: wire.Header{Kind: m.Kind, Cluster: l.cluster, Group: m.To.Group, Sender: wire.ClientSender},
+			Body:   m.Body,
+		}
+		// What does not fit is lost, as it may be on the network, and is sent again.
+		_ = l.out.Put(l.addrs[m.To.Group][m.To.Replica], &f, l.keys.Client)
+	}
+	_ = l.out.Flush(l.conn) // the same: what cannot be sent is lost
+	for i := range r.Done {
+		l.deliver(&r.Done[i])
+	}
+}
+
+func (l *loop) deliver(done *twopc.Completion) {
+	c := l.pending[done.Token]
+	delete(l.pending, done.Token)
+	c.result = *done
+	c.done <- struct{}{}
+}
+
+// cancelAll ends what is still waiting when the loop ends.
+func (l *loop) cancelAll() {
+	now := l.now()
+	l.takeOrders(now)
+	for token := range l.pending {
+		l.coord.Cancel(now, token)
+	}
+	for _, done := range l.coord.Ready().Done {
+		l.deliver(&done)
+	}
+}
