@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/anodekv/anode/bench/sim"
+	"github.com/anodekv/anode/paxos/wire"
+)
+
+func simCommand() *cobra.Command {
+	var seeds, parallel int
+	var first int64
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "sim",
+		Short: "Run the whole cluster in virtual time, under faults, from seeds",
+		Long: `Run the whole cluster and its clients in virtual time, one run per seed. Each run lasts at least 5
+simulated seconds, 500 operations and 3 faults; then everything is healed, must come to rest in one state,
+and the history that the clients saw is checked. The same seed gives the same run.`,
+		Example: "  anode-lab sim --seeds 2000 --seed 1\n  anode-lab sim --seeds 1 --seed 4711 --verbose",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if seeds < 1 || parallel < 1 {
+				return errors.New("--seeds and --parallel must be at least 1")
+			}
+			t := totals{out: cmd.OutOrStdout(), verbose: verbose, faults: map[string]int{}, situations: map[string]int{}}
+			t.run(first, seeds, parallel)
+			return t.summary()
+		},
+	}
+	cmd.Flags().IntVar(&seeds, "seeds", 100, "how many seeds to run")
+	cmd.Flags().Int64Var(&first, "seed", 1, "the first seed")
+	cmd.Flags().IntVar(&parallel, "parallel", runtime.NumCPU(), "how many to run at a time")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print a line for every seed")
+	return cmd
+}
+
+// totals adds up the runs.
+type totals struct {
+	out                                io.Writer
+	verbose                            bool
+	seeds, failures                    int
+	seconds                            float64
+	messages                           uint64
+	committed, aborted, unknown, views int
+	faults, situations                 map[string]int
+	doubt                              wire.Duration
+}
+
+type result struct {
+	report sim.Report
+	err    error
+}
+
+func (t *totals) run(first int64, seeds, parallel int) {
+	results := make(chan result, parallel)
+	var group errgroup.Group
+	group.SetLimit(parallel)
+	go func() {
+		for i := range seeds {
+			group.Go(func() error {
+				report, err := sim.Run(first + int64(i))
+				results <- result{report, err}
+				return nil
+			})
+		}
+		_ = group.Wait() // the runs report their errors as results
+		close(results)
+	}()
+	for r := range results {
+		t.add(r)
+	}
+}
+
+func (t *totals) add(r result) {
+	t.seeds++
+	t.seconds += float64(r.report.Simulated) / 1e9
+	t.messages += r.report.Messages
+	t.committed += r.report.Committed
+	t.aborted += r.report.Aborted
+	t.unknown += r.report.Unknown
+	t.views += r.report.ViewChanges
+	for name, n := range r.report.Faults {
+		t.faults[name] += n
+	}
+	t.doubt = max(t.doubt, r.report.LongestDoubt)
+	for name, n := range r.report.Situations {
+		t.situations[name] += n
+	}
+	if r.err != nil {
+		t.failures++
+		fmt.Fprintf(t.out, "FAIL %v\n  repeat it with: go run ./cmd/anode-lab sim --seeds 1 --seed %d\n", r.err, r.report.Seed)
+	} else if t.verbose {
+		fmt.Fprintf(t.out, "ok   %+v\n", r.report)
+	}
+}
+
+// summary prints what was met, and the totals on the last line.
+func (t *totals) summary() error {
+	fmt.Fprintf(t.out, "longest doubt of a transaction that its client left: %d ms\n", t.doubt/wire.Millisecond)
+	for _, name := range slices.Sorted(maps.Keys(t.situations)) {
+		fmt.Fprintf(t.out, "  %8d  %s\n", t.situations[name], name)
+	}
+	var faults []string
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(t.faults)) {
+		faults = append(faults, fmt.Sprintf("%s %d", name, t.faults[name]))
+		total += t.faults[name]
+	}
+	fmt.Fprintf(t.out, "%d seeds, %d failed: %.0f simulated seconds, %d messages, %d faults (%s), %d operations (%d committed, %d aborted, %d unknown), %d view changes\n",
+		t.seeds, t.failures, t.seconds, t.messages, total, strings.Join(faults, ", "),
+		t.committed+t.aborted+t.unknown, t.committed, t.aborted, t.unknown, t.views)
+	if t.failures > 0 {
+		return fmt.Errorf("%d of %d seeds failed", t.failures, t.seeds)
+	}
+	return nil
+}

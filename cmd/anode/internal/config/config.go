@@ -1,0 +1,141 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/viper"
+
+	"github.com/anodekv/anode/paxos"
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/shard"
+	"github.com/anodekv/anode/shard/server"
+)
+
+// File is the content of a configuration file, in its own terms.
+type File struct {
+	// Cluster tells clusters apart; any number but 0, the same on all nodes.
+	Cluster uint64 `mapstructure:"cluster"`
+	// Node is the name of this node among Nodes.
+	Node    string `mapstructure:"node"`
+	DataDir string `mapstructure:"data-dir"`
+	// KeyFile holds the keys of the cluster; without one the node is open to whoever reaches it.
+	KeyFile string `mapstructure:"key-file"`
+	// Shards is the number of shards; 0 stands for as many as there are Groups, or 1.
+	Shards   int    `mapstructure:"shards"`
+	Replicas int    `mapstructure:"replicas"`
+	Nodes    []Node `mapstructure:"nodes"`
+	// Groups overrides the placement: the names of the members of each group, its first leader first.
+	Groups    [][]string    `mapstructure:"groups"`
+	Heartbeat time.Duration `mapstructure:"heartbeat"`
+	Election  time.Duration `mapstructure:"election-timeout"`
+	// Lease is the length of leader leases; 0 is none. Drift is by how much two clocks may drift apart.
+	Lease         time.Duration `mapstructure:"lease"`
+	Drift         ppm           `mapstructure:"clock-drift"`
+	Doubt         time.Duration `mapstructure:"doubt-bound"`
+	Session       time.Duration `mapstructure:"session-bound"`
+	BatchBytes    int           `mapstructure:"batch-bytes"`
+	Window        int           `mapstructure:"window"`
+	DatagramBytes int           `mapstructure:"datagram-bytes"`
+	// Admin is where operators ask, over HTTP; "off" or nothing is nowhere. AdminPprof adds profiles.
+	Admin      string `mapstructure:"admin"`
+	AdminPprof bool   `mapstructure:"admin-pprof"`
+}
+
+// Node is one node of the file.
+type Node struct {
+	Name string `mapstructure:"name"`
+	Host string `mapstructure:"host"`
+	Port int    `mapstructure:"port"`
+}
+
+// defaults are all keys of a file, with their values where it does not set them.
+func defaults() map[string]any {
+	timing, limits := paxos.DefaultTiming(), paxos.DefaultLimits()
+	return map[string]any{
+		"cluster": 0, "node": "", "data-dir": "", "key-file": "", "shards": 0, "replicas": 3, "nodes": nil, "groups": nil,
+		"heartbeat": time.Duration(timing.Heartbeat), "election-timeout": time.Duration(timing.Election),
+		"lease": time.Duration(timing.Lease), "clock-drift": ppm(timing.DriftPPM),
+		"doubt-bound": time.Duration(0), "session-bound": time.Duration(0),
+		"batch-bytes": 0, "window": limits.Window, "datagram-bytes": 0,
+		"admin": server.DefaultAdmin, "admin-pprof": false,
+	}
+}
+
+// Load reads a YAML file and environment variables ANODE_* above it: ANODE_DATA_DIR is data-dir. Unknown keys
+// of the file are mistakes; unknown variables are not, for other programs set some of that prefix. All
+// mistakes are reported at once.
+func Load(path string) (server.Config, error) {
+	v := viper.New()
+	v.SetConfigFile(path)
+	v.SetConfigType("yaml")
+	v.SetEnvPrefix("anode")
+	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	for key, value := range defaults() {
+		v.SetDefault(key, value)
+	}
+	v.AutomaticEnv()
+	if err := v.ReadInConfig(); err != nil {
+		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
+	}
+	var f File
+	if err := decode(v, &f); err != nil {
+		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
+	}
+	c, err := f.Server()
+	if err != nil {
+		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// Server turns the file into a node's configuration, or reports all its mistakes.
+func (f *File) Server() (server.Config, error) {
+	m := f.check()
+	c := server.Config{
+		Topology: f.topology(&m), Name: f.Node, DataDir: f.DataDir, DatagramBytes: f.DatagramBytes,
+		Timing: paxos.DefaultTiming(), Limits: paxos.DefaultLimits(), DoubtBound: f.Doubt, SessionBound: f.Session,
+		Admin: f.admin(),
+	}
+	c.Timing.Heartbeat, c.Timing.Election = wire.Duration(f.Heartbeat), wire.Duration(f.Election)
+	c.Timing.Lease, c.Timing.DriftPPM = wire.Duration(f.Lease), int(f.Drift)
+	c.Limits.BatchBytes, c.Limits.Window = f.BatchBytes, f.Window
+	if f.KeyFile != "" {
+		var err error
+		if c.Keys, err = ReadKeys(f.KeyFile); err != nil {
+			m.add("%w", err)
+		} else if c.Keys.Replica.Zero() {
+			m.add("key file %s has no replica key: a node needs both", f.KeyFile)
+		}
+	}
+	return c, m.err()
+}
+
+// topology lays out the cluster, as far as the file allows it.
+func (f *File) topology(m *mistakes) shard.Topology {
+	t := shard.Topology{Cluster: f.Cluster, Map: shard.Map{Version: 1, Shards: uint32(f.shards())}}
+	for _, n := range f.Nodes {
+		t.Nodes = append(t.Nodes, shard.Node{Name: n.Name, Host: n.Host, Port: uint16(n.Port)})
+	}
+	switch {
+	case len(*m) > 0:
+		return t // what cannot be laid out has been reported
+	case len(f.Groups) > 0:
+		for _, members := range f.Groups {
+			t.Groups = append(t.Groups, shard.Group{Members: members})
+		}
+	default:
+		t.Groups = shard.Place(t.Nodes, f.shards(), f.Replicas)
+	}
+	m.join(t.Validate())
+	return t
+}
+
+// shards is how many there are when the file may leave it open.
+func (f *File) shards() int {
+	if f.Shards == 0 {
+		return max(1, len(f.Groups))
+	}
+	return f.Shards
+}

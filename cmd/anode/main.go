@@ -1,0 +1,29 @@
+// Command anode is a transactional, replicated, in-memory key-value store: a demo cluster, the nodes of a
+// real one, and what their operators need.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	root := &cobra.Command{
+		Use:   "anode",
+		Short: "Transactional, replicated, in-memory key-value store",
+		Long: "anode keeps keys in memory on several machines and commits strictly serializable transactions over\nthem. Start with `anode demo`.\n\n" +
+			"The exit code is 0 when what was asked for is done, and 1 when it is not: the reason stands at the end of\nstandard error.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
+	})
+	root.AddCommand(demoCommand(), serveCommand(), statusCommand(), recoverCommand())
+	if err := root.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "anode:", err)
+		os.Exit(1)
+	}
+}

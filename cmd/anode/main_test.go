@@ -1,0 +1,244 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the product, as a user has it.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "anode")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		binary = filepath.Join(dir, "anode")
+		if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// run runs anode to its end.
+func run(t *testing.T, args ...string) (stdout, stderr string, exit int) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), binary, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		t.Fatal(err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestHelp(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--help"}, []string{"demo", "serve", "status", "recover", "exit code"}},
+		{nil, []string{"demo", "serve"}},
+		{[]string{"demo", "--help"}, []string{"--for", "--nodes", "--shards", "--seed", "--output", "exit code", "standard output"}},
+		{[]string{"serve", "--help"}, []string{"--config", "data-dir", "ANODE_NODE", "exit code", "SIGTERM", "admin:", "/livez", "/readyz"}},
+		{[]string{"status", "--help"}, []string{"--admin", "ANODE_ADMIN", "--output", "exit code", "127.0.0.1:7070"}},
+		{[]string{"recover", "--help"}, []string{"--admin", "--group", "--accept-data-loss", "--wait", "exit code", "for good"}},
+	} {
+		out, errs, exit := run(t, c.args...)
+		if exit != 0 || errs != "" {
+			t.Errorf("%v: exit code %d, %q", c.args, exit, errs)
+		}
+		for _, word := range c.want {
+			if !strings.Contains(out, word) {
+				t.Errorf("%v: help does not tell %q:\n%s", c.args, word, out)
+			}
+		}
+	}
+}
+
+// A mistake of the user is one line on standard error, nothing on standard output, and exit code 1.
+func TestMistakesTakeOneLine(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(broken, []byte("cluster: 1\nshard: 4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"nonsense"}, `unknown command "nonsense"`},
+		{[]string{"demo", "--fro", "3s"}, "unknown flag: --fro"},
+		{[]string{"demo", "now"}, `unknown command "now"`},
+		{[]string{"demo", "--for", "long"}, "invalid duration"},
+		{[]string{"demo", "--for", "1s"}, "--for is 1s: choose between 3s and 1h"},
+		{[]string{"demo", "--for", "2h"}, "choose between 3s and 1h"},
+		{[]string{"demo", "--nodes", "2"}, "--nodes is 2: choose 1, or 3 to 9"},
+		{[]string{"demo", "--nodes", "10"}, "--nodes is 10"},
+		{[]string{"demo", "--shards", "0"}, "--shards is 0: choose between 1 and 64"},
+		{[]string{"demo", "-o", "xml"}, `--output is "xml": choose text or json`},
+		{[]string{"status", "-o", "yaml"}, `--output is "yaml"`},
+		{[]string{"status", "--admin", "7070"}, `--admin is "7070": write host:port, as in 127.0.0.1:7070`},
+		{[]string{"status", "--admin", "127.0.0.1:1"}, "nobody listens at 127.0.0.1:1: start the node, or give --admin"},
+		{[]string{"recover"}, "--group is not given"},
+		{[]string{"recover", "--group", "-1"}, "invalid argument"},
+		{[]string{"recover", "--group", "0"}, "gives up every key that it held"},
+		{[]string{"recover", "--group", "0", "--accept-data-loss", "--wait", "-1s"}, "--wait is -1s"},
+		{[]string{"recover", "--group", "0", "--accept-data-loss", "--admin", "127.0.0.1:1"}, "nobody listens at 127.0.0.1:1"},
+		{[]string{"serve"}, "--config"},
+		{[]string{"serve", "--config", broken + ".not"}, "no such file"},
+		{[]string{"serve", "--config", broken}, `unknown key "shard": do you mean "shards"?`},
+	} {
+		out, errs, exit := run(t, c.args...)
+		if exit != 1 || out != "" {
+			t.Errorf("%v: exit code %d, standard output %q", c.args, exit, out)
+		}
+		line, rest, _ := strings.Cut(errs, "\n")
+		if !strings.HasPrefix(line, "anode: ") || !strings.Contains(line, c.want) || rest != "" {
+			t.Errorf("%v: want one line with %q, got\n%s", c.args, c.want, errs)
+		}
+	}
+}
+
+func TestDemoPrintsOneLineOfJSON(t *testing.T) {
+	out, errs, exit := run(t, "demo", "--for", "3s", "--shards", "2", "-o", "json")
+	if exit != 0 {
+		t.Fatalf("exit code %d\n%s", exit, errs)
+	}
+	if strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, "\n") {
+		t.Fatalf("standard output is not one line:\n%s", out)
+	}
+	var report map[string]any
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want := []string{"aborted", "committed", "leader_changes", "linearizable", "money_ok", "operations_checked", "strict_serializable", "unknown"}
+	if got := slices.Sorted(maps.Keys(report)); !slices.Equal(got, want) {
+		t.Errorf("keys %v, want %v", got, want)
+	}
+	for _, key := range []string{"money_ok", "linearizable", "strict_serializable"} {
+		if report[key] != true {
+			t.Errorf("%s is %v", key, report[key])
+		}
+	}
+	for _, key := range []string{"committed", "operations_checked"} {
+		if n, _ := report[key].(float64); n <= 0 {
+			t.Errorf("%s is %v", key, report[key])
+		}
+	}
+	if !strings.Contains(errs, "commits/s") || !strings.Contains(errs, "is killed") {
+		t.Errorf("standard error tells no story:\n%s", errs)
+	}
+}
+
+// oneNode writes the file of a cluster of one node, on a loopback address that no other test uses.
+func oneNode(t *testing.T) (path, addr string) {
+	t.Helper()
+	dir := t.TempDir()
+	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+	path = filepath.Join(dir, "anode.yaml")
+	file := fmt.Sprintf("cluster: 1\nnode: a\nadmin: %s:7070\ndata-dir: %s/data\nshards: 2\nreplicas: 1\nnodes: [{name: a, host: %s, port: 7000}]\n", host, dir, host)
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path, net.JoinHostPort(host, "7000")
+}
+
+// serve starts a node and waits until it serves. What it says on standard error is sent when it has ended.
+func serve(t *testing.T, path string) (cmd *exec.Cmd, said chan string) {
+	t.Helper()
+	cmd = exec.CommandContext(t.Context(), binary, "serve", "--config", path)
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	serves, said := make(chan struct{}), make(chan string, 1)
+	go func() {
+		var all []byte
+		b, told := make([]byte, 4096), false
+		for {
+			n, err := pipe.Read(b)
+			all = append(all, b[:n]...)
+			if !told && bytes.Contains(all, []byte("serves; stop it")) {
+				told = true
+				close(serves)
+			}
+			if errors.Is(err, io.EOF) || err != nil {
+				said <- string(all)
+				return
+			}
+		}
+	}()
+	select {
+	case <-serves:
+	case all := <-said:
+		t.Fatalf("it does not serve:\n%s", all)
+	case <-time.After(30 * time.Second):
+		t.Fatal("it does not serve within 30 s")
+	}
+	return cmd, said
+}
+
+// A node serves until it is told to stop, which is no failure; a second one at its address is one.
+func TestServe(t *testing.T) {
+	path, addr := oneNode(t)
+	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		cmd, said := serve(t, path)
+		out, errs, exit := run(t, "serve", "--config", path)
+		lines := strings.Split(strings.TrimSpace(errs), "\n")
+		if last := lines[len(lines)-1]; exit != 1 || out != "" || !strings.Contains(last, addr) || !strings.Contains(last, "address already in use") {
+			t.Errorf("a second node: exit code %d, %q", exit, errs)
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		all := <-said
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v\n%s", sig, err, all)
+		}
+		if !strings.Contains(all, "level=WARN") || !strings.Contains(all, "no keys are configured") {
+			t.Errorf("the node does not say that it is open:\n%s", all)
+		}
+	}
+}
+
+// A damaged promise file keeps the node from starting; the last line names the file.
+func TestServeOnADamagedPromise(t *testing.T) {
+	path, _ := oneNode(t)
+	promise := filepath.Join(filepath.Dir(path), "data", "promise-1")
+	if err := os.MkdirAll(filepath.Dir(promise), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(promise, []byte("rust"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, exit := run(t, "serve", "--config", path)
+	lines := strings.Split(strings.TrimSpace(errs), "\n")
+	if last := lines[len(lines)-1]; exit != 1 || !strings.Contains(last, promise) || !strings.Contains(last, "promise file is damaged") {
+		t.Errorf("exit code %d\n%s", exit, errs)
+	}
+}

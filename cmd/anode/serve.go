@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anodekv/anode/cmd/anode/internal/config"
+	"github.com/anodekv/anode/shard/server"
+)
+
+const (
+	// memoryBase is what a server needs besides its data: the log, buffers, the runtime.
+	memoryBase = 48 << 20
+	// memoryCheck is how often the limit follows the data.
+	memoryCheck = time.Second
+)
+
+// holdMemory keeps a server's memory near its data: garbage is collected harder as the whole comes near twice
+// what is live. Go's own default would let it grow to twice the data, its overhead and its garbage. GOMEMLIMIT in the
+// environment goes before it.
+func holdMemory(ctx context.Context, node *server.Node) {
+	tick := time.NewTicker(memoryCheck)
+	defer tick.Stop()
+	for {
+		debug.SetMemoryLimit(memoryBase + 2*node.LiveBytes(ctx))
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func serveCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run one node of a cluster",
+		Long: `Run one node of a cluster, until it is told to stop by SIGINT or SIGTERM. The exit code is 0 then, and 1
+when the node could not start or could not go on.
+
+The file is YAML; environment variables ANODE_CLUSTER, ANODE_NODE, … go before it. All nodes of a cluster
+use the same file but for the key "node", and for "admin" where several run on one host.
+
+  cluster: 1            # any number but 0
+  node: a               # this node
+  data-dir: /var/lib/anode
+  key-file: /etc/anode/keys
+  shards: 4
+  replicas: 3
+  admin: 127.0.0.1:7070 # for operators, over HTTP; this is the default, "off" is nowhere
+  nodes:                # a node uses UDP and TCP: its port, and one more per shard above it
+    - {name: a, host: 127.0.0.1, port: 7000}
+    - {name: b, host: 127.0.0.1, port: 7100}
+    - {name: c, host: 127.0.0.1, port: 7200}
+
+The admin endpoint answers ` + "`anode status` and `anode recover`" + `, and to GET /livez, /readyz, /status and /metrics.
+/livez is 200 while the loops of all replicas run, /readyz while every replica of the node takes part in its
+group. A restart costs a node its memory: a supervisor should look at /livez several times before it restarts
+one, and never because of /readyz. With admin-pprof: true there are profiles under /debug/pprof/. Whoever
+reaches the endpoint needs no key: keep it on loopback.`,
+		Example: "  anode serve --config /etc/anode/anode.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if path == "" {
+				return errors.New("a node needs its configuration file: give it with --config, and see `anode serve --help` for one")
+			}
+			c, err := config.Load(path)
+			if err != nil {
+				return err
+			}
+			c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", c.Name)
+			// Signals are caught before anyone can know that there is a node to stop. The second one kills.
+			ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer release()
+			node, err := server.Start(ctx, c)
+			if err != nil {
+				return err
+			}
+			context.AfterFunc(ctx, func() { release(); node.Stop() })
+			if os.Getenv("GOMEMLIMIT") == "" {
+				go holdMemory(ctx, node)
+			}
+			fmt.Fprintf(os.Stderr, "node %s serves; stop it with SIGINT or SIGTERM\n", c.Name)
+			return node.Wait()
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", "", "configuration file (required)")
+	return cmd
+}
