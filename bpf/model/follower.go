@@ -1,0 +1,98 @@
+package model
+
+import (
+	"slices"
+
+	"github.com/anodekv/anode/paxos/wire"
+)
+
+// followed is a follower's part. The order is the contract: check everything, note the time, claim, write the
+// record, publish its tag, answer.
+func (s *Slot) followed(d *datagram) (Reason, []byte) {
+	w := s.Word
+	c := &s.follow[w.Generation()&1]
+	if !w.armed() {
+		return ReasonFenced, nil
+	}
+	s.machine.scratchOp = d.Op
+	if mistaken("claim-first") && d.Op == w.Op()+1 {
+		s.Word = Pack(w.Generation(), d.Op)
+	}
+	if reason := s.checkAccept(d, w, c); reason != ReasonNone {
+		return reason, nil
+	}
+	s.AckedAt = max(s.AckedAt, s.machine.Now)
+	op := d.Op // of the packet at hand
+	s.machine.between()
+	if mistaken("global-scratch") {
+		op = s.machine.scratchOp
+	}
+	reason := ReasonReacked
+	if d.Op > w.Op() {
+		reason = s.store(d, w)
+	} else if now := s.Word; !now.armed() || now.Generation() != w.Generation() {
+		reason = ReasonRaced
+	}
+	if reason == ReasonRaced {
+		return reason, nil
+	}
+	return reason, c.acceptedFrame(s.key, d.View, op)
+}
+
+func (s *Slot) checkAccept(d *datagram, w Word, c *Config) Reason {
+	if reason := c.identity(d, s.key); reason != ReasonNone {
+		return reason
+	}
+	switch {
+	case d.Sender != c.Leader:
+		return ReasonWrongSender
+	case d.length > MaxBody:
+		return ReasonTooLarge
+	case !c.Key.Verify(slices.Clone(d.frame)):
+		return ReasonWrongMAC
+	}
+	return s.checkOp(d.Op, w)
+}
+
+func (s *Slot) checkOp(op wire.Op, w Word) Reason {
+	switch {
+	case op == 0 || op > OpMax:
+		return ReasonOpRange
+	case op <= w.Op():
+		return ReasonNone
+	case op > w.Op()+1:
+		return ReasonGap
+	case s.Released.Generation() != w.Generation() || op > s.Released.Op()+wire.Op(len(s.Log)):
+		return ReasonLogFull
+	}
+	return ReasonNone
+}
+
+// store claims the op and writes its record.
+func (s *Slot) store(d *datagram, w Word) Reason {
+	next := Pack(w.Generation(), d.Op)
+	switch {
+	case mistaken("claim-first"): // done too early
+	case s.Word != w && !mistaken("plain-store"):
+		return ReasonRaced
+	}
+	s.Word = next
+	*s.place(d.Op) = Record{Tag: next, Frame: slices.Clone(d.frame)}
+	return ReasonAcked
+}
+
+func (s *Slot) place(op wire.Op) *Record { return &s.Log[int(op)&(len(s.Log)-1)] }
+
+// acceptedFrame says "I hold every op up to this one"; what is chosen it leaves to user space.
+func (c *Config) acceptedFrame(key Key, view wire.View, op wire.Op) []byte {
+	f := wire.Frame{Header: wire.Header{
+		Kind: wire.KindAccepted, Cluster: c.Cluster, Group: key.Group, View: view, Op: op,
+		Sender: c.Self, Incarnation: c.Members[c.Self].Incarnation,
+	}}
+	b, err := f.Append(nil)
+	if err != nil {
+		panic(err) // it has no body
+	}
+	c.Key.Seal(b)
+	return b
+}

@@ -1,0 +1,39 @@
+//go:build mutants
+
+package model
+
+import (
+	"testing"
+
+	"github.com/anodekv/anode/internal/mutant"
+)
+
+// mistakes are known bugs of published systems, put back into the model one at a time. Each must be noticed by its
+// scenario; the programs themselves are held against the model by package bpf.
+var mistakes = []struct {
+	name, what string
+	scenario   func() error
+}{
+	{"claim-first", "an op is claimed before size and room are checked (known bug 1)", nothingUnstoredIsAcknowledged},
+	{"plain-store", "the word is written without looking whether it changed (known bug 2)", aFenceStands},
+	{"exactly-f", "an op is chosen only by the packet that makes exactly f (known bug 5)", aJumpCounts},
+	{"stale-counts", "a stale acknowledgement counts (known bug 6)", staleCountsNothing},
+	{"unchecked-index", "any index is taken, and nobody asks who speaks (known bug 7)", forgedCountsNothing},
+	{"global-scratch", "one cell carries the op of the packet at hand (known bug 8)", answersCarryTheirOwnOp},
+}
+
+func TestMutants(t *testing.T) {
+	mistaken = mutant.On
+	defer func() { mistaken = func(string) bool { return false } }()
+	defer mutant.Set("")
+	for _, m := range mistakes {
+		t.Run(m.name, func(t *testing.T) {
+			mutant.Set(m.name)
+			err := m.scenario()
+			t.Log(err)
+			if err == nil {
+				t.Errorf("nothing notices that %s", m.what)
+			}
+		})
+	}
+}
