@@ -75,7 +75,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 // locked for too long.
 func (c *Client) write(ctx context.Context, op string, w txn.Write) error {
 	work := txn.Work{Writes: []txn.Write{w}}
-	return retry(ctx, op, 0, func() (bool, error) {
+	return retry(ctx, op, options{}, func() (bool, error) {
 		err := c.commit(ctx, "commit", string(w.Key), work, nil)
 		return isConflict(err), err
 	})

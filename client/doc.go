@@ -15,6 +15,9 @@
 // [Txn.Scan] walks a range of keys in order, over all shards, and [Client.SnapshotAt] shows the recent past to who can
 // do with a little less than the newest.
 //
+// [UpdateValue] and [ViewValue] are for functions that have a result, [Client.GetMulti] asks for many keys in one round,
+// and [Client.CompareAndSwap] is a transaction on one key. Package anodetest starts a cluster inside a test.
+//
 // Every error is an [*Error] around one of the sentinels of this package; it names what was attempted and the
 // last real obstacle. The one to think about is [ErrOutcomeUnknown]: the transaction may have committed. It
 // is never repeated for you; [Client.Outcome] can tell later.

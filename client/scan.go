@@ -67,8 +67,8 @@ func (t *Txn) beginScan(opts *ScanOptions) (*walk, error) {
 	if err := t.open("scan", ""); err != nil {
 		return nil, err
 	}
-	w, err := t.c.walk(opts, 0)
-	if err == nil {
+	w, err := t.c.walk(opts, t.at)
+	if err == nil && t.at == 0 {
 		t.walks = append(t.walks, w)
 	}
 	return w, err

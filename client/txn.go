@@ -18,6 +18,8 @@ type Txn struct {
 	c        *Client
 	readOnly bool
 	done     bool
+	// at, if not zero, is the moment of the past that the transaction shows: nothing is validated then.
+	at txn.Timestamp
 	// failed is the first error that left the transaction without something that it asked for. Its
 	// commit fails with the same error, even if the caller thought nothing of it.
 	failed  error
@@ -166,7 +168,7 @@ func (t *Txn) fetch(ctx context.Context, op string, keys ...string) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	values, err := t.c.read(ctx, op, reading{}, missing...)
+	values, err := t.c.read(ctx, op, reading{at: t.at}, missing...)
 	if err != nil {
 		t.failed = err
 		return err
@@ -236,7 +238,7 @@ func (t *Txn) work() txn.Work {
 func (t *Txn) seen() txn.Work {
 	var w txn.Work
 	for i := range t.entries {
-		if e := &t.entries[i]; e.read {
+		if e := &t.entries[i]; e.read && t.at == 0 {
 			w.Reads = append(w.Reads, txn.Read{Key: []byte(e.key), Found: e.found, At: e.at})
 		}
 	}

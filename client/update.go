@@ -11,14 +11,6 @@ import (
 	"github.com/anodekv/anode/txn/twopc"
 )
 
-// Option changes how [Client.Update] and [Client.View] go about it.
-type Option func(*options)
-
-type options struct{ attempts int }
-
-// Attempts bounds how often the function is run. Without it the context alone does.
-func Attempts(n int) Option { return func(o *options) { o.attempts = n } }
-
 // Update runs fn as a transaction and commits it. When another transaction was faster it runs fn again, with
 // growing pauses, until the context ends: fn should do nothing else that must not be repeated.
 //
@@ -35,12 +27,12 @@ func (c *Client) View(ctx context.Context, fn func(ctx context.Context, tx *Txn)
 }
 
 func (c *Client) repeat(ctx context.Context, op string, readOnly bool, fn func(context.Context, *Txn) error, opts []Option) error {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
+	o, err := gather(op, readOnly, opts)
+	if err != nil {
+		return err
 	}
-	return retry(ctx, op, o.attempts, func() (bool, error) {
-		return c.attempt(ctx, &Txn{c: c, readOnly: readOnly}, fn)
+	return retry(ctx, op, o, func() (bool, error) {
+		return c.attempt(ctx, &Txn{c: c, readOnly: readOnly, at: o.moment(time.Now())}, fn)
 	})
 }
 
@@ -80,9 +72,8 @@ func isConflict(err error) bool {
 	return ours && errors.Is(e.Kind, ErrConflict)
 }
 
-// retry runs a transaction again for as long as it meets a conflict of its own. Attempts of zero means no
-// bound.
-func retry(ctx context.Context, op string, attempts int, try func() (again bool, err error)) error {
+// retry runs a transaction again for as long as it meets a conflict of its own, and the options let it.
+func retry(ctx context.Context, op string, o options, try func() (again bool, err error)) error {
 	var pause txn.Backoff
 	for n := 1; ; n++ {
 		began := time.Now()
@@ -91,11 +82,11 @@ func retry(ctx context.Context, op string, attempts int, try func() (again bool,
 		if ours && e.Op == "commit" {
 			e.Op, e.Attempts = op, n
 		}
-		if !again || n == attempts {
+		if !again || n == o.attempts {
 			return err
 		}
 		wait := pause.Next(wire.Duration(time.Since(began)), rand.Float64())
-		if ctxErr := sleep(ctx, time.Duration(wait)); ctxErr != nil {
+		if ctxErr := sleep(ctx, o.pause(time.Duration(wait))); ctxErr != nil {
 			e.Context = ctxErr
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/anodekv/anode/bench/check"
+	"github.com/anodekv/anode/bench/local"
 	"github.com/anodekv/anode/client"
 )
 
@@ -28,13 +29,13 @@ type Config struct {
 // the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg.Progress = &locked{w: cfg.Progress}
-	c, err := startCluster(ctx, cfg.Nodes, cfg.Shards, cfg.Log)
+	c, err := local.Start(ctx, local.Config{Nodes: cfg.Nodes, Shards: cfg.Shards, Log: cfg.Log})
 	if err != nil {
 		return nil, fmt.Errorf("start the cluster: %w", err)
 	}
-	defer c.stop()
-	cfg.say("%d nodes with %d shards of %d replicas serve on %s", cfg.Nodes, cfg.Shards, c.topology.Replicas(0), c.servers()[0])
-	db, err := client.Open(ctx, client.Config{Servers: c.servers(), Key: c.keys[1][:], Cluster: c.topology.Cluster})
+	defer c.Stop()
+	cfg.say("%d nodes with %d shards of %d replicas serve on %s", cfg.Nodes, cfg.Shards, c.Topology.Replicas(0), c.Servers()[0])
+	db, err := client.Open(ctx, client.Config{Servers: c.Servers(), Key: c.ClientKey(), Cluster: c.Topology.Cluster})
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +54,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 // play runs the load, and kills nodes meanwhile.
-func (cfg *Config) play(ctx context.Context, c *cluster, l *load) error {
+func (cfg *Config) play(ctx context.Context, c *local.Cluster, l *load) error {
 	cfg.say("%d workers move money between %d accounts, and read and write %d single keys", workers, accounts, registers)
 	ctx, cancel := context.WithTimeout(ctx, cfg.For)
 	defer cancel()
@@ -68,29 +69,29 @@ func (cfg *Config) play(ctx context.Context, c *cluster, l *load) error {
 
 // disturb kills nodes, one at a time, and starts each again without its memory. It leaves the last part of
 // the demo in peace, so that what was killed last is seen to recover.
-func (cfg *Config) disturb(ctx context.Context, c *cluster) error {
-	if len(c.nodes) < 3 {
-		cfg.say("with %d nodes none can be spared: no node is killed", len(c.nodes))
+func (cfg *Config) disturb(ctx context.Context, c *local.Cluster) error {
+	if cfg.Nodes < 3 {
+		cfg.say("with %d nodes none can be spared: no node is killed", cfg.Nodes)
 		return nil
 	}
 	r := rand.New(rand.NewPCG(cfg.Seed, 0))
 	calm := time.Now().Add(cfg.For * 6 / 10)
 	for sleep(ctx, cfg.For*2/10) && time.Now().Before(calm) {
-		if err := cfg.killAndRestart(ctx, c, r.IntN(len(c.nodes))); err != nil {
+		if err := cfg.killAndRestart(ctx, c, r.IntN(cfg.Nodes)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (cfg *Config) killAndRestart(ctx context.Context, c *cluster, victim int) error {
-	name := c.topology.Nodes[victim].Name
+func (cfg *Config) killAndRestart(ctx context.Context, c *local.Cluster, victim int) error {
+	name := c.Topology.Nodes[victim].Name
 	cfg.say("%s is killed", name)
-	c.kill(victim)
+	c.Kill(victim)
 	if !sleep(ctx, min(cfg.For/10, maxOutage)) {
 		return nil
 	}
-	if err := c.startNode(ctx, victim); err != nil {
+	if err := c.StartNode(ctx, victim); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -98,7 +99,7 @@ func (cfg *Config) killAndRestart(ctx context.Context, c *cluster, victim int) e
 	}
 	cfg.say("%s is started again: it has lost its memory, and takes no part before it has recovered it", name)
 	began := time.Now()
-	for !c.recovered(ctx, victim) {
+	for !c.Recovered(ctx, victim) {
 		if !sleep(ctx, 20*time.Millisecond) {
 			return nil
 		}
@@ -111,7 +112,7 @@ func (cfg *Config) killAndRestart(ctx context.Context, c *cluster, victim int) e
 const maxOutage = 5 * time.Second
 
 // conclude takes a last look at all accounts and judges the history.
-func (cfg *Config) conclude(ctx context.Context, c *cluster, l *load) (*Report, error) {
+func (cfg *Config) conclude(ctx context.Context, c *local.Cluster, l *load) (*Report, error) {
 	look, cancel := context.WithTimeout(ctx, verifyPatience)
 	defer cancel()
 	if err := l.last(look); err != nil {
@@ -121,7 +122,7 @@ func (cfg *Config) conclude(ctx context.Context, c *cluster, l *load) (*Report, 
 	cfg.say("%d operations are checked", len(h))
 	report := &Report{
 		Committed: l.rates.committed.Load(), Aborted: l.rates.aborted.Load(), Unknown: l.rates.unknown.Load(),
-		LeaderChanges: int64(c.views(look)),
+		LeaderChanges: int64(c.Views(look)),
 	}
 	report.judge(h, cfg.Progress)
 	return report, nil
