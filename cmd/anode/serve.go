@@ -48,7 +48,7 @@ func serveCommand() *cobra.Command {
 		Long: `Run one node of a cluster, until it is told to stop by SIGINT or SIGTERM. The exit code is 0 then, and 1
 when the node could not start or could not go on.
 
-The file is YAML; environment variables ANODE_CLUSTER, ANODE_NODE, … go before it. All nodes of a cluster
+The file is YAML; environment variables ANODE_CLUSTER, ANODE_NODE, … go before it, and flags before those. All nodes of a cluster
 use the same file but for the key "node", and for "admin" where several run on one host.
 
   cluster: 1            # any number but 0
@@ -74,7 +74,7 @@ reaches the endpoint needs no key: keep it on loopback.`,
 			if path == "" {
 				return errors.New("a node needs its configuration file: give it with --config, and see `anode serve --help` for one")
 			}
-			c, err := config.Load(path)
+			c, err := config.Load(path, changed(cmd, "node", "data-dir", "key-file", "admin"))
 			if err != nil {
 				return err
 			}
@@ -94,6 +94,11 @@ reaches the endpoint needs no key: keep it on loopback.`,
 			return node.Wait()
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", "", "configuration file (required)")
+	f := cmd.Flags()
+	f.StringVar(&path, "config", os.Getenv("ANODE_CONFIG"), "configuration `file` (required); ANODE_CONFIG sets the default")
+	f.String("node", "", "name of this node, before the file's and ANODE_NODE")
+	f.String("data-dir", "", "`directory` of the promises, before the file's and ANODE_DATA_DIR")
+	f.String("key-file", "", "`file` with the cluster's keys, before the file's and ANODE_KEY_FILE")
+	f.String("admin", "", "`host:port` for operators or off, before the file's and ANODE_ADMIN")
 	return cmd
 }

@@ -54,6 +54,23 @@ func (m *mistakes) join(err error) {
 	}
 }
 
+// forgetEchoes removes what is said about keys whose values could not be read, which are the first n mistakes: that they
+// are not set follows from that.
+func (m *mistakes) forgetEchoes(n int) {
+	keys := map[string]bool{}
+	for _, err := range (*m)[:n] {
+		if parts := strings.SplitN(err.Error(), "'", 3); len(parts) == 3 && parts[0] == "" {
+			key, _, _ := strings.Cut(parts[1], "[")
+			keys[key] = true
+		}
+	}
+	rest := slices.DeleteFunc((*m)[n:], func(err error) bool {
+		first, _, _ := strings.Cut(err.Error(), " ")
+		return keys[first]
+	})
+	*m = (*m)[:n+len(rest)]
+}
+
 // err is the mistakes as one error, or nil.
 func (m *mistakes) err() error {
 	if len(*m) == 0 {

@@ -2,10 +2,9 @@ package config
 
 import (
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"time"
-
-	"github.com/spf13/viper"
 
 	"github.com/anodekv/anode/paxos"
 	"github.com/anodekv/anode/paxos/wire"
@@ -65,26 +64,24 @@ func defaults() map[string]any {
 
 // Load reads a YAML file and environment variables ANODE_* above it: ANODE_DATA_DIR is data-dir. Unknown keys
 // of the file are mistakes; unknown variables are not, for other programs set some of that prefix. All
-// mistakes are reported at once.
-func Load(path string) (server.Config, error) {
-	v := viper.New()
+// mistakes are reported at once. Flags, given by the names of keys, go before everything.
+func Load(path string, flags map[string]string) (server.Config, error) {
+	v := newViper(defaults())
 	v.SetConfigFile(path)
-	v.SetConfigType("yaml")
-	v.SetEnvPrefix("anode")
-	v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
-	for key, value := range defaults() {
-		v.SetDefault(key, value)
-	}
-	v.AutomaticEnv()
 	if err := v.ReadInConfig(); err != nil {
 		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
 	}
-	var f File
-	if err := decode(v, &f); err != nil {
-		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
+	for key, value := range flags {
+		v.Set(key, value)
 	}
+	var f File
+	var m mistakes
+	m.join(decode(v, slices.Sorted(maps.Keys(defaults())), &f))
+	unread := len(m)
 	c, err := f.Server()
-	if err != nil {
+	m.join(err)
+	m.forgetEchoes(unread)
+	if err := m.err(); err != nil {
 		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
 	}
 	return c, nil

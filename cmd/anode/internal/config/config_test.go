@@ -39,7 +39,7 @@ func write(t *testing.T, name, content string) (path string) {
 
 func load(t *testing.T, content string) (server.Config, error) {
 	t.Helper()
-	return Load(write(t, "anode.yaml", content))
+	return Load(write(t, "anode.yaml", content), nil)
 }
 
 func TestLoad(t *testing.T) {
@@ -232,7 +232,7 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 
 func TestNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "absent.yaml")
-	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+	if _, err := Load(path, nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
 }
@@ -263,16 +263,5 @@ func TestClientKeyFile(t *testing.T) {
 	keys, err := ReadKeys(write(t, "keys", "client: "+clientHex))
 	if err != nil || keys.Client.Zero() || !keys.Replica.Zero() {
 		t.Errorf("%+v, %v", keys, err)
-	}
-}
-
-func TestNearest(t *testing.T) {
-	known := []string{"cluster", "node", "nodes", "window"}
-	for key, want := range map[string]string{
-		"clutser": "cluster", "nod": "node", "windows": "window", "x": "", "cl": "", "keys": "",
-	} {
-		if got := nearest(key, known); got != want {
-			t.Errorf("%q: %q, want %q", key, got, want)
-		}
 	}
 }

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/spf13/viper"
+
+	"github.com/anodekv/anode/cmd/anode/internal/words"
 )
 
-// decode reads what viper holds into a file. Unknown keys are reported together with values that cannot be
-// read.
-func decode(v *viper.Viper, f *File) error {
+// decode reads what viper holds into out, a pointer to a struct. Keys that are not among the known ones are
+// reported together with values that cannot be read.
+func decode(v *viper.Viper, known []string, out any) error {
 	var m mistakes
-	known := slices.Sorted(maps.Keys(defaults()))
 	unknown(&m, "", v.AllKeys(), known)
 	list, _ := v.Get("nodes").([]any)
 	for i, entry := range list {
@@ -27,7 +28,7 @@ func decode(v *viper.Viper, f *File) error {
 			unknown(&m, fmt.Sprintf("of node number %d ", i+1), slices.Collect(maps.Keys(node)), []string{"name", "host", "port"})
 		}
 	}
-	if err := v.Unmarshal(f, viper.DecodeHook(convert)); err != nil {
+	if err := v.Unmarshal(out, viper.DecodeHook(convert)); err != nil {
 		m.join(cmp.Or(errors.Unwrap(err), err)) // the library puts a headline above its mistakes
 	}
 	return m.err()
@@ -92,7 +93,7 @@ func unknown(m *mistakes, where string, keys, known []string) {
 	slices.Sort(keys)
 	for _, key := range keys {
 		key, _, _ = strings.Cut(key, ".") // viper joins the keys of nested maps
-		switch meant := nearest(key, known); {
+		switch meant := words.Nearest(key, known); {
 		case slices.Contains(known, key):
 		case meant != "":
 			m.add("unknown key %s%q: do you mean %q?", where, key, meant)
@@ -100,37 +101,4 @@ func unknown(m *mistakes, where string, keys, known []string) {
 			m.add("unknown key %s%q: the keys are %s", where, key, strings.Join(known, ", "))
 		}
 	}
-}
-
-// nearest is the word with the fewest edits from key, if a slip of the finger may explain them.
-func nearest(key string, words []string) (best string) {
-	fewest := 1 + min(3, len(key)/2)
-	key = strings.ReplaceAll(key, "_", "-")
-	for _, word := range words {
-		if n := edits(key, word); n < fewest {
-			best, fewest = word, n
-		}
-	}
-	return best
-}
-
-// edits is the Levenshtein distance of two words.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

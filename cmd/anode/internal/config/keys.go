@@ -10,11 +10,25 @@ import (
 	"github.com/anodekv/anode/paxos/wire"
 )
 
+// RawKeys are the keys of a cluster as bytes; one that is all zeros is absent.
+type RawKeys struct{ Replica, Client [wire.KeySize]byte }
+
+// Keys are the same for a node.
+func (k *RawKeys) Keys() wire.Keys {
+	return wire.Keys{Replica: wire.NewKey(k.Replica), Client: wire.NewKey(k.Client)}
+}
+
 // ReadKeys reads a key file: lines of the form `replica: HEX` and `client: HEX`, 16 bytes each as 32 hex
 // digits. Nodes need both keys; clients are given a file with the second alone, so that they can never
 // speak as a replica.
 func ReadKeys(path string) (wire.Keys, error) {
-	var keys wire.Keys
+	keys, err := ReadRawKeys(path)
+	return keys.Keys(), err
+}
+
+// ReadRawKeys is ReadKeys with the keys as bytes.
+func ReadRawKeys(path string) (RawKeys, error) {
+	var keys RawKeys
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return keys, fmt.Errorf("key file: %w", err)
@@ -25,39 +39,39 @@ func ReadKeys(path string) (wire.Keys, error) {
 			continue
 		}
 		if err := readKey(&keys, line); err != nil {
-			return wire.Keys{}, fmt.Errorf("key file %s, line %d: %w", path, i+1, err)
+			return RawKeys{}, fmt.Errorf("key file %s, line %d: %w", path, i+1, err)
 		}
 	}
-	if keys.Client.Zero() {
-		return wire.Keys{}, fmt.Errorf("key file %s has no client key", path)
-	}
-	if keys.Client == keys.Replica {
-		return wire.Keys{}, fmt.Errorf("key file %s: the replica key and the client key are the same: a client could speak as a replica", path)
+	switch keys.Client {
+	case [wire.KeySize]byte{}:
+		return RawKeys{}, fmt.Errorf("key file %s has no client key", path)
+	case keys.Replica:
+		return RawKeys{}, fmt.Errorf("key file %s: the replica key and the client key are the same: a client could speak as a replica", path)
 	}
 	return keys, nil
 }
 
-func readKey(keys *wire.Keys, line string) (err error) {
+func readKey(keys *RawKeys, line string) (err error) {
 	name, value, _ := strings.Cut(line, ":")
-	key := map[string]*wire.Key{"replica": &keys.Replica, "client": &keys.Client}[strings.TrimSpace(name)]
+	key := map[string]*[wire.KeySize]byte{"replica": &keys.Replica, "client": &keys.Client}[strings.TrimSpace(name)]
 	switch {
 	case key == nil:
 		return errors.New("expected `replica: HEX` or `client: HEX`")
-	case !key.Zero():
+	case *key != [wire.KeySize]byte{}:
 		return errors.New("this key was set before")
 	}
 	*key, err = parseKey(strings.TrimSpace(value))
 	return err
 }
 
-func parseKey(s string) (wire.Key, error) {
+func parseKey(s string) (key [wire.KeySize]byte, err error) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != wire.KeySize {
-		return wire.Key{}, fmt.Errorf("a key is %d hex digits, for example from `openssl rand -hex %d`", 2*wire.KeySize, wire.KeySize)
+		return key, fmt.Errorf("a key is %d hex digits, for example from `openssl rand -hex %d`", 2*wire.KeySize, wire.KeySize)
 	}
-	key := wire.NewKey([wire.KeySize]byte(b))
-	if key.Zero() {
-		return wire.Key{}, errors.New("a key of zeros is no key")
+	key = [wire.KeySize]byte(b)
+	if key == [wire.KeySize]byte{} {
+		return key, errors.New("a key of zeros is no key")
 	}
 	return key, nil
 }
