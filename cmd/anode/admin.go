@@ -44,26 +44,34 @@ func (o *operator) status(ctx context.Context, addr string) (s server.NodeStatus
 
 // ask sends a question, and reads the answer into out. What a node refuses comes back as its own words.
 func (o *operator) ask(ctx context.Context, method, addr, path string, question, out any) error {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return fmt.Errorf("--admin is %q: write host:port, as in %s", addr, server.DefaultAdmin)
-	}
-	var body bytes.Buffer
-	if question != nil {
-		if err := json.NewEncoder(&body).Encode(question); err != nil {
-			return err
-		}
-	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, &body)
+	r, err := adminRequest(ctx, method, addr, path, question)
 	if err != nil {
-		return fmt.Errorf("--admin is %q: write host:port, as in %s", addr, server.DefaultAdmin)
+		return err
 	}
-	r.Header.Set("Content-Type", "application/json")
 	answer, err := o.http.Do(r)
 	if err != nil {
 		return unanswered(addr, err)
 	}
 	defer answer.Body.Close()
 	return read(addr, answer, out)
+}
+
+func adminRequest(ctx context.Context, method, addr, path string, question any) (*http.Request, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, fmt.Errorf("--admin is %q: write host:port, as in %s", addr, server.DefaultAdmin)
+	}
+	var body bytes.Buffer
+	if question != nil {
+		if err := json.NewEncoder(&body).Encode(question); err != nil {
+			return nil, err
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+addr+path, &body)
+	if err != nil {
+		return nil, fmt.Errorf("--admin is %q: write host:port, as in %s", addr, server.DefaultAdmin)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	return r, nil
 }
 
 func unanswered(addr string, err error) error {

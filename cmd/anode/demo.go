@@ -25,6 +25,7 @@ const (
 func demoCommand() *cobra.Command {
 	var cfg demo.Config
 	var output string
+	var stand standing
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a cluster in this process, load it, kill nodes, and check everything",
@@ -33,17 +34,26 @@ money between accounts on several shards and read and write single keys; meanwhi
 time, and started again without their memory. At the end the money is counted and the whole history is checked for
 linearizability and strict serializability.
 
-The story and the live rates go to standard error, the verdict to standard output. The exit code is 0 only
-if every promise was kept.`,
-		Example: "  anode demo\n  anode demo --for 20s --nodes 5 --shards 6 -o json",
+The story goes to standard error, and the live rates too if it is a terminal; the verdict goes to standard output. The
+exit code is 0 if every promise was kept, and 1 otherwise.
+
+With --listen there is no load and nothing is killed: the cluster is left up until SIGINT or SIGTERM, which end it with
+exit code 0, for you to try the other commands on. Its servers are written to standard output as one line, as
+--servers and ANODE_SERVERS take them, when it serves; with -o json together with the admin addresses. It has no keys
+unless --key-file gives some, and without them listens on loopback alone.`,
+		Example: "  anode demo\n  anode demo --for 20s --nodes 5 --shards 6 -o json\n  anode demo --listen 127.0.0.1:7000",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkDemo(&cfg, output); err != nil {
+			if err := errors.Join(stand.check(cmd), checkDemo(&cfg, output)); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			cfg.Progress = os.Stderr
+			if stand.listen != "" {
+				stand.output = output
+				return standAlone(ctx, &stand, cfg.Nodes, cfg.Shards)
+			}
+			cfg.Story, cfg.Progress = os.Stderr, progress()
 			cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			report, err := demo.Run(ctx, cfg)
 			if err != nil {
@@ -57,7 +67,8 @@ if every promise was kept.`,
 	f.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes; each shard has a replica on three of them")
 	f.IntVar(&cfg.Shards, "shards", 4, "number of shards")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the load and of the choice of the nodes that are killed")
-	f.StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output)
+	stand.flags(cmd)
 	return cmd
 }
 

@@ -14,16 +14,18 @@ func main() {
 		Use:   "anode",
 		Short: "Transactional, replicated, in-memory key-value store",
 		Long: "anode keeps keys in memory on several machines and commits strictly serializable transactions over\nthem. Start with `anode demo`.\n\n" +
-			"The exit code is 0 when what was asked for is done, and 1 when it is not: the reason stands at the end of\nstandard error.",
+			"The exit code is 0 when what was asked for is done, and 1 when it is not: the reason stands at the end of\nstandard error. Commands on keys have two more: 2 when the answer is no, such as for a key that does not\nexist, and 3 when the outcome is unknown.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(demoCommand(), serveCommand(), statusCommand(), recoverCommand())
+	root.AddCommand(demoCommand(), serveCommand(), statusCommand(), recoverCommand(),
+		getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand(),
+		healthCommand(), configCommand(), versionCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "anode:", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
 }

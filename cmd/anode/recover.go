@@ -57,7 +57,7 @@ nothing was given up. If the node did not answer in time its status tells whethe
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			return r.run(ctx, os.Stdout, os.Stderr)
+			return r.run(ctx, os.Stdout, progress())
 		},
 	}
 	f := cmd.Flags()
@@ -65,7 +65,7 @@ nothing was given up. If the node did not answer in time its status tells whethe
 	f.Uint32Var(&r.group, "group", 0, "the lost group (required)")
 	f.BoolVar(&r.accept, "accept-data-loss", false, "give up every key that the group held (required)")
 	f.DurationVar(&r.wait, "wait", 10*time.Second, "how long to wait for the group to form; 0 is not at all")
-	f.StringVarP(&r.output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &r.output)
 	return cmd
 }
 

@@ -53,7 +53,7 @@ The exit code is 0 when all nodes have answered, whatever they had to say, and 1
 		},
 	}
 	cmd.Flags().StringSliceVar(&admin, "admin", []string{adminDefault()}, adminUsage+"; several are separated by commas")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

@@ -20,15 +20,15 @@ type Config struct {
 	For           time.Duration
 	Nodes, Shards int
 	Seed          uint64
-	// Progress takes the story and the live rates.
-	Progress io.Writer
-	Log      *slog.Logger
+	// Story takes what happens, Progress the live rates.
+	Story, Progress io.Writer
+	Log             *slog.Logger
 }
 
 // Run plays the demo. An error means that it could not be played; whether the promises were kept stands in
 // the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	cfg.Progress = &locked{w: cfg.Progress}
+	cfg.Story, cfg.Progress = &locked{w: cfg.Story}, &locked{w: cfg.Progress}
 	c, err := local.Start(ctx, local.Config{Nodes: cfg.Nodes, Shards: cfg.Shards, Log: cfg.Log})
 	if err != nil {
 		return nil, fmt.Errorf("start the cluster: %w", err)
@@ -124,7 +124,7 @@ func (cfg *Config) conclude(ctx context.Context, c *local.Cluster, l *load) (*Re
 		Committed: l.rates.committed.Load(), Aborted: l.rates.aborted.Load(), Unknown: l.rates.unknown.Load(),
 		LeaderChanges: int64(c.Views(look)),
 	}
-	report.judge(h, cfg.Progress)
+	report.judge(h, cfg.Story)
 	return report, nil
 }
 
@@ -134,7 +134,7 @@ func (l *load) last(ctx context.Context) error {
 }
 
 func (cfg *Config) say(format string, args ...any) {
-	fmt.Fprintf(cfg.Progress, format+"\n", args...)
+	fmt.Fprintf(cfg.Story, format+"\n", args...)
 }
 
 // sleep reports whether the whole time passed.

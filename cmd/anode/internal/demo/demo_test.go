@@ -9,9 +9,9 @@ import (
 
 // The demo itself, short: its verdict must be good, and it must have killed and recovered a node.
 func TestDemoKeepsEveryPromise(t *testing.T) {
-	var story strings.Builder
+	var story, rates strings.Builder
 	report, err := Run(t.Context(), Config{
-		For: 3 * time.Second, Nodes: 3, Shards: 4, Seed: 7, Progress: &story, Log: slog.New(slog.DiscardHandler),
+		For: 3 * time.Second, Nodes: 3, Shards: 4, Seed: 7, Story: &story, Progress: &rates, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -23,6 +23,9 @@ func TestDemoKeepsEveryPromise(t *testing.T) {
 		if !strings.Contains(story.String(), line) {
 			t.Errorf("the story lacks %q:\n%s", line, &story)
 		}
+	}
+	if !strings.Contains(rates.String(), "commits/s") || strings.Contains(story.String(), "commits/s") {
+		t.Errorf("the rates are not told, or not apart from the story:\n%s", &rates)
 	}
 }
 
