@@ -76,6 +76,11 @@ tidy-check: ## fail if a module was altered or go.mod is not tidy
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 
+.PHONY: image
+image: ## build the container image anode:latest (needs docker)
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/image/anode ./cmd/anode
+	docker build -t anode:latest -f Dockerfile bin/image
+
 .PHONY: ci
 ci: ## run what every change must pass; as root it installs a missing compiler
 	bash .ci/run
