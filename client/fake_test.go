@@ -47,6 +47,8 @@ type fakeGroup struct {
 	filter func(wire.Kind) bool
 	// mute, if set, says whether an answer is lost.
 	mute func(wire.Kind) bool
+	// confirmed counts the rounds by which the leader made sure that it still leads.
+	confirmed int
 }
 
 const fakeReplicas = 3
@@ -147,6 +149,7 @@ func (f *fake) apply(g *fakeGroup, out *transport.Outbox) {
 		for _, a := range r.Replies {
 			f.reply(g, g.leader(), out, a)
 		}
+		g.confirmed += len(r.Confirm)
 		for _, ticket := range r.Confirm {
 			g.p.Confirmed(clock(), ticket)
 		}

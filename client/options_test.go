@@ -126,6 +126,13 @@ func TestGetMulti(t *testing.T) {
 		}
 		g.mu.Unlock()
 	}
+	rounds := func() (n int) {
+		for i := range f.groups {
+			f.on(i, func(g *fakeGroup) { n += g.confirmed })
+		}
+		return n
+	}
+	before := rounds()
 	values, err := db.GetMulti(ctx, append(keys, "m0")...)
 	if err != nil || len(values) != 31 {
 		t.Fatal(len(values), err)
@@ -141,6 +148,9 @@ func TestGetMulti(t *testing.T) {
 	}
 	if string(values[30]) != "0" {
 		t.Errorf("a key that is asked for twice: %q", values[30])
+	}
+	if n := rounds() - before; n != 3 {
+		t.Errorf("the leaders of 3 shards were confirmed %d times: what they told may be old", n)
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -116,6 +116,10 @@ func TestTxn(t *testing.T) {
 	s.want(2, "", "anode: statement 2, line 1, column 15: check alice = 100 does not hold: \"alice\" is \"95\"; nothing was changed",
 		"txn", "put carol 1 ; check alice = 100")
 	s.want(2, "", "not found", "get", "carol")
+	s.want(2, "", `check alice != 95 does not hold: "alice" is "95"`, "txn", "check alice != 95")
+	s.want(2, "", `check alice absent does not hold`, "txn", "check alice absent")
+	s.want(2, "", `check nobody = "" does not hold: "nobody" is absent`, "txn", `check nobody = ""`)
+	s.want(0, "", "", "txn", "check nobody != 95")
 	s.want(2, "", `check dave exists does not hold: "dave" is absent`, "txn", "check dave exists")
 	s.want(0, "", "", "txn", "check dave absent; check alice != 100; check alice = 95; put dave x; check dave = x; delete dave")
 	s.wantFrom("# a transfer\nget alice\nget nobody\nscan \"\" limit 1\nput \"(absent)\" \"(absent)\"\nget \"(absent)\"\n", 0,

@@ -153,6 +153,10 @@ func (t *told) print(out io.Writer, output string) error {
 
 // standAlone runs the cluster of --listen until a signal comes.
 func standAlone(ctx context.Context, s *standing, nodes, shards int) error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	level := slog.LevelWarn
+	if s.keyFile == "" {
+		level = slog.LevelError // each node would warn that it is open, which on loopback is what was asked for
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	return s.run(ctx, nodes, shards, log, os.Stdout, progress())
 }
