@@ -27,6 +27,15 @@ func exampleCluster() (db *client.Client, stop func()) {
 	return db, func() { _ = db.Close(); cluster.Stop() }
 }
 
+// exampleServers are those of such a cluster without keys.
+func exampleServers() (servers []string, stop func()) {
+	cluster, err := local.Start(context.Background(), local.Config{Nodes: 3, Shards: 2, Open: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return cluster.Servers(), cluster.Stop
+}
+
 func ExampleClient_Get() {
 	db, stop := exampleCluster() // client.Open
 	defer stop()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log"
 
 	"github.com/anodekv/anode/client"
@@ -12,11 +13,18 @@ import (
 // Move money between two accounts, whichever shards they are on: both change, or neither.
 func Example() {
 	ctx := context.Background()
-	db, err := client.Open(ctx, client.Config{Servers: []string{"127.0.0.1:7000"}})
+	servers, stop := exampleServers() // such as 127.0.0.1:7000
+	defer stop()
+	db, err := client.Open(ctx, client.Config{Servers: servers})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer db.Close()
+	if err := db.Put(ctx, "alice", binary.BigEndian.AppendUint64(nil, 500)); err != nil {
+		log.Print(err)
+		return
+	}
 
 	err = db.Update(ctx, func(ctx context.Context, tx *client.Txn) error {
 		accounts, err := tx.GetAll(ctx, "alice", "bob")
@@ -34,7 +42,15 @@ func Example() {
 	})
 	if err != nil {
 		log.Print(err)
+		return
 	}
+	accounts, err := db.GetMulti(ctx, "alice", "bob")
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	fmt.Println("alice", cents(accounts[0]), "bob", cents(accounts[1]))
+	// Output: alice 400 bob 100
 }
 
 // cents reads an account; one that does not exist is empty.

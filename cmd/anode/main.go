@@ -21,11 +21,20 @@ func main() {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
-	root.AddCommand(demoCommand(), serveCommand(), statusCommand(), recoverCommand(),
-		getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand(),
-		healthCommand(), configCommand(), versionCommand())
+	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand())
+	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), statusCommand(), healthCommand(), recoverCommand())
+	root.AddCommand(versionCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "anode:", err)
 		os.Exit(exitCode(err))
+	}
+}
+
+// group adds commands that stand together in the help.
+func group(root *cobra.Command, id, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: id, Title: title})
+	for _, c := range commands {
+		c.GroupID = id
+		root.AddCommand(c)
 	}
 }
