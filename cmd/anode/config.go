@@ -13,11 +13,12 @@ import (
 
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Check a node's configuration file, or show one",
-		Long:  "Check a node's configuration file, or show an example of one. The exit code is that of the command below.",
-		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:     "config",
+		Short:   "Check a node's configuration file, or show one",
+		Long:    "Check a node's configuration file, or show an example of one. The exit code is that of the command below.",
+		Example: "  anode config example > anode.yaml\n  anode config check anode.yaml",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(configCheckCommand(), configExampleCommand())
 	return cmd

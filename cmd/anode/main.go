@@ -10,6 +10,13 @@ import (
 )
 
 func main() {
+	if err := newRoot().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "anode:", err)
+		os.Exit(exitCode(err))
+	}
+}
+
+func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "anode",
 		Short: "Transactional, replicated, in-memory key-value store",
@@ -24,10 +31,7 @@ func main() {
 	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand())
 	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), statusCommand(), healthCommand(), recoverCommand())
 	root.AddCommand(versionCommand())
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "anode:", err)
-		os.Exit(exitCode(err))
-	}
+	return root
 }
 
 // group adds commands that stand together in the help.
