@@ -14,13 +14,13 @@ import (
 func configCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "config",
-		Short:   "Check a node's configuration file, or show one",
-		Long:    "Check a node's configuration file, or show an example of one. The exit code is that of the command below.",
+		Short:   "Check a node's configuration file, show one, or write keys",
+		Long:    "Check a node's configuration file, show an example of one, or write keys. The exit code is that of the command below.",
 		Example: "  anode config example > anode.yaml\n  anode config check anode.yaml",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(configCheckCommand(), configExampleCommand())
+	cmd.AddCommand(configCheckCommand(), configExampleCommand(), configKeysCommand())
 	return cmd
 }
 

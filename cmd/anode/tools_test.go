@@ -75,7 +75,11 @@ func TestDemoListens(t *testing.T) {
 // With a key file the demo's cluster answers those alone who have the key.
 func TestDemoListensWithKeys(t *testing.T) {
 	keys := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(keys, []byte("replica: "+strings.Repeat("12", 16)+"\nclient: "+strings.Repeat("34", 16)+"\n"), 0o600); err != nil {
+	drawn, _, exit := run(t, "config", "keys")
+	if again, _, _ := run(t, "config", "keys"); exit != 0 || again == drawn {
+		t.Fatalf("%d: drawn %q, and again %q", exit, drawn, again)
+	}
+	if err := os.WriteFile(keys, []byte(drawn), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, line := standing(t, "--listen", loopback()+":7000", "--nodes", "1", "--shards", "1", "--admin", "off", "--key-file", keys, "-o", "json")

@@ -241,7 +241,7 @@ func TestKeyFileMistakes(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"empty":       {"", "has no client key"},
 		"no client":   {"replica: " + replicaHex, "has no client key"},
-		"short":       {"client: 00", "line 1: a key is 32 hex digits, for example from `openssl rand -hex 16`"},
+		"short":       {"client: 00", "line 1: a key is 32 hex digits, as `anode config keys` writes them"},
 		"no hex":      {"client: " + strings.Repeat("xy", 16), "line 1: a key is 32 hex digits"},
 		"zeros":       {"client: " + strings.Repeat("00", 16), "a key of zeros is no key"},
 		"other name":  {"# first\nadmin: " + clientHex, "line 2: expected `replica: HEX` or `client: HEX`"},

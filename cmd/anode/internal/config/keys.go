@@ -67,7 +67,7 @@ func readKey(keys *RawKeys, line string) (err error) {
 func parseKey(s string) (key [wire.KeySize]byte, err error) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != wire.KeySize {
-		return key, fmt.Errorf("a key is %d hex digits, for example from `openssl rand -hex %d`", 2*wire.KeySize, wire.KeySize)
+		return key, fmt.Errorf("a key is %d hex digits, as `anode config keys` writes them", 2*wire.KeySize)
 	}
 	key = [wire.KeySize]byte(b)
 	if key == [wire.KeySize]byte{} {
