@@ -64,7 +64,7 @@ replicas: %d                 # of each shard: 1, 3, 5, 7 or 9
 shards: %d                   # cannot be changed later
 nodes:                      # each uses UDP and TCP, at its port and one more per shard above it
 %s
-# `anode config keys` writes one. Without keys whoever reaches a node is served.
+# "anode config keys" writes one. Without keys whoever reaches a node is served.
 # key-file: /etc/anode/keys
 
 # Where operators and Prometheus ask, over HTTP and without a key; "off" is nowhere. Nodes on one host need
