@@ -63,7 +63,9 @@ func (c *Client) Put(ctx context.Context, key string, value []byte) error {
 	return c.write(ctx, "put", txn.Write{Key: []byte(key), Value: value})
 }
 
-// Delete removes a key. It is no error if there is none.
+// Delete removes a key. It is no error if there is none. Where a limit of a shard or of this client turns writes away,
+// deletes get through: a bounded reserve is kept for them, and only when deletes have used that up is the error
+// [ErrOverloaded]. A key that an unfinished transaction holds is waited for, as long as the context lasts.
 func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := checkKey("delete", key); err != nil {
 		return err

@@ -55,6 +55,9 @@ type ValidateReply struct {
 type OpenSession struct {
 	Client ClientID
 	First  uint64
+	// Clears: the client wants to delete one key at a time, and takes a session that admits nothing else where
+	// the shard has no other left.
+	Clears bool
 }
 
 // SessionReply tells the op that opened the session; every request of the session names it.
@@ -64,6 +67,8 @@ type SessionReply struct {
 	Session wire.Op
 	// Epoch is the group's: how often it has begun anew, having lost its memory.
 	Epoch wire.Epoch
+	// Reserved: the session admits only what deletes one key.
+	Reserved bool
 }
 
 // Submit is a command: a transaction that touches one shard only. It is validated and applied in one step.

@@ -25,6 +25,8 @@ const (
 	// defaultMaxSpan bounds how far sequence numbers run ahead of the mark, because shards keep every
 	// result above the mark.
 	defaultMaxSpan = 1 << 16
+	// reservedOpen is how far deletes may go beyond the limits of the client itself.
+	reservedOpen = 64
 	// maxRemembered bounds the outcomes kept of transactions whose callers were told "unknown".
 	maxRemembered = 1024
 )
@@ -122,12 +124,13 @@ type ask struct {
 	probe *probe
 }
 
-// admit takes in a token, or answers it with an overload when too many callers wait.
-func (c *Coordinator) admit(token uint64) bool {
+// admit takes in a token, or answers it with an overload when too many callers wait: as many as the limit, and
+// those that a reserve is for.
+func (c *Coordinator) admit(token uint64, reserve int) bool {
 	if _, busy := c.asks[token]; busy {
 		panic(fmt.Sprintf("twopc: token %d is in use", token))
 	}
-	if len(c.asks) < c.cfg.MaxOpen {
+	if len(c.asks) < c.cfg.MaxOpen+reserve {
 		return true
 	}
 	c.complete(Completion{Token: token, Result: ResultOverloaded, Cause: Cause{Detail: "too many callers wait in this client"}})
@@ -211,7 +214,7 @@ func (c *Coordinator) check() {
 		panic("twopc: a finished transaction holds the mark")
 	case len(c.deals) > len(c.launch):
 		panic("twopc: an unfinished transaction is not in launch order")
-	case len(c.deals)+c.waiting > c.cfg.MaxOpen:
+	case len(c.deals)+c.waiting > c.cfg.MaxOpen+reservedOpen:
 		panic("twopc: more unfinished transactions than the limit")
 	}
 }

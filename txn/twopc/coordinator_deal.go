@@ -80,6 +80,8 @@ type deal struct {
 	time  txn.Timestamp
 	// because is the member whose no, refusal or absence of a record stands against the commit.
 	because wire.GroupID
+	// clears: it does nothing but delete at one shard, and may take what is kept in reserve for that.
+	clears bool
 	// cancelled: the caller is gone. Nobody is asked to prepare any more.
 	cancelled bool
 	// rejected is the refusal for which a member was asked to refuse for good.
@@ -137,18 +139,23 @@ func (c *Coordinator) Commit(now wire.Time, token uint64, work txn.Work) {
 // CommitParts is Commit for work that is cut by shard already, in ascending order of group.
 func (c *Coordinator) CommitParts(now wire.Time, token uint64, parts []Part) {
 	defer c.check()
-	if !c.admit(token) {
+	erases := len(parts) == 1 && clears(&parts[0].Work)
+	reserve := 0
+	if erases {
+		reserve = reservedOpen
+	}
+	if !c.admit(token, reserve) {
 		return
 	}
 	if !slices.ContainsFunc(parts, func(p Part) bool { return len(p.Work.Writes) > 0 }) {
 		c.validate(now, token, parts)
 		return
 	}
-	if len(c.deals)+c.waiting >= c.cfg.MaxOpen {
+	if len(c.deals)+c.waiting >= c.cfg.MaxOpen+reserve {
 		c.complete(Completion{Token: token, Result: ResultOverloaded, Cause: c.backlog()})
 		return
 	}
-	d := &deal{token: token, parties: make([]party, len(parts))}
+	d := &deal{token: token, parties: make([]party, len(parts)), clears: erases}
 	for i := range parts {
 		d.parties[i] = party{deal: d, link: c.link(parts[i].Group), work: parts[i].Work}
 	}
@@ -175,10 +182,15 @@ func (c *Coordinator) proceed(now wire.Time, d *deal) {
 	}
 	for i := range d.parties {
 		l := d.parties[i].link
-		if l.ready(now, c.cfg.SessionIdle) {
+		if l.ready(now, c.cfg.SessionIdle, d.clears) {
 			continue
 		}
-		c.openSession(now, l)
+		if l.session != 0 && l.reserved && l.open > 0 {
+			// Another session would void this one, in which something is under way.
+			c.abandon(d, ResultOverloaded, crowdedOut(l, txn.StatusFull))
+			return
+		}
+		c.openSession(now, l, d.clears)
 		if d.waitsFor == nil {
 			d.waitsFor = l
 			c.waiting++
@@ -192,7 +204,11 @@ func (c *Coordinator) proceed(now wire.Time, d *deal) {
 
 // launchDeal draws the sequence number and sends the transaction.
 func (c *Coordinator) launchDeal(now wire.Time, d *deal) {
-	if c.nextSeq-c.mark() >= uint64(c.cfg.MaxSpan) {
+	span := c.cfg.MaxSpan
+	if d.clears {
+		span += reservedOpen
+	}
+	if c.nextSeq-c.mark() >= uint64(span) {
 		c.abandon(d, ResultOverloaded, c.backlog())
 		return
 	}

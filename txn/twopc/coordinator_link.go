@@ -1,6 +1,8 @@
 package twopc
 
 import (
+	"slices"
+
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/txn"
 )
@@ -14,9 +16,12 @@ type link struct {
 	epoch   wire.Epoch // of the group, when the session was opened
 	first   uint64
 	opening *call
-	usedAt  wire.Time // when the session was last known to be good
-	waiters []*deal   // transactions that wait for the session
-	open    int       // unfinished transactions at this group
+	// reserved: the session admits only what clears. clears: so does the one that is being opened, if the
+	// shard has no other.
+	reserved, clears bool
+	usedAt           wire.Time // when the session was last known to be good
+	waiters          []*deal   // transactions that wait for the session
+	open             int       // unfinished transactions at this group
 }
 
 func (c *Coordinator) link(g wire.GroupID) *link {
@@ -30,8 +35,8 @@ func (c *Coordinator) link(g wire.GroupID) *link {
 
 // ready reports whether transactions may use the session now. One that has rested too long is not trusted,
 // because a transaction that meets an expired session has an unknown outcome.
-func (l *link) ready(now wire.Time, idle wire.Duration) bool {
-	if l.session == 0 || l.opening != nil {
+func (l *link) ready(now wire.Time, idle wire.Duration, clears bool) bool {
+	if l.session == 0 || l.opening != nil || l.reserved && !clears {
 		return false
 	}
 	return l.open > 0 || now.Sub(l.usedAt) < idle
@@ -39,13 +44,13 @@ func (l *link) ready(now wire.Time, idle wire.Duration) bool {
 
 // openSession starts to open a session. The sequence number it takes is used for nothing else: every
 // transaction that waits for it draws a higher one.
-func (c *Coordinator) openSession(now wire.Time, l *link) {
+func (c *Coordinator) openSession(now wire.Time, l *link, clears bool) {
 	if l.opening != nil {
 		return
 	}
-	l.session, l.first = 0, c.nextSeq
+	l.session, l.first, l.clears = 0, c.nextSeq, clears
 	c.nextSeq++
-	request := txn.OpenSession{Client: c.cfg.Client, First: l.first}
+	request := txn.OpenSession{Client: c.cfg.Client, First: l.first, Clears: clears}
 	l.opening = &call{kind: wire.KindOpenSession, route: &l.route, body: txn.OpenSessionBody.Append(nil, &request)}
 	c.start(now, l.opening)
 }
@@ -67,22 +72,44 @@ func (c *Coordinator) onSession(now wire.Time, from Target, body []byte) {
 	}
 	l.answered(now, l.opening, from.Replica)
 	c.finish(l.opening)
-	l.opening, l.session, l.epoch, l.usedAt = nil, r.Session, r.Epoch, now
+	l.opening, l.session, l.epoch, l.usedAt, l.reserved = nil, r.Session, r.Epoch, now, r.Reserved
 	waiters := l.waiters
 	l.waiters = nil
+	if l.reserved { // what clears goes first: the others would give the session up
+		slices.SortStableFunc(waiters, func(a, b *deal) int { return clearsFirst(a) - clearsFirst(b) })
+	}
 	for _, d := range waiters {
 		c.proceed(now, d)
 	}
 }
 
-// sessionTurnedAway: the shard keeps as many sessions as it can. Those who wait are told; the next
-// transaction tries again.
-func (c *Coordinator) sessionTurnedAway(l *link, status txn.Status) {
+func clearsFirst(d *deal) int {
+	if d.clears {
+		return 0
+	}
+	return 1
+}
+
+// sessionTurnedAway: the shard keeps as many sessions as it can. Those who wait are told, and the next
+// transaction tries again; but what clears asks for a place that is reserved for it.
+func (c *Coordinator) sessionTurnedAway(now wire.Time, l *link, status txn.Status) {
 	c.finish(l.opening)
 	l.opening = nil
 	waiters := l.waiters
 	l.waiters = nil
 	for _, d := range waiters {
-		c.abandon(d, ResultOverloaded, Cause{Group: l.group, Status: status, Detail: "the shard has too many clients"})
+		if d.clears && !l.clears {
+			continue
+		}
+		c.abandon(d, ResultOverloaded, crowdedOut(l, status))
 	}
+	for _, d := range waiters {
+		if d.stage == stageSessions {
+			c.proceed(now, d)
+		}
+	}
+}
+
+func crowdedOut(l *link, status txn.Status) Cause {
+	return Cause{Group: l.group, Status: status, Detail: "the shard has too many clients"}
 }

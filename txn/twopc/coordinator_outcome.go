@@ -155,7 +155,7 @@ func (c *Coordinator) resolveNext(now wire.Time, d *deal) {
 // it: what has not been prepared everywhere by then is refused.
 func (c *Coordinator) Outcome(now wire.Time, token uint64, id txn.ID) {
 	defer c.check()
-	if !c.admit(token) {
+	if !c.admit(token, 0) {
 		return
 	}
 	d := c.deals[id.Seq]

@@ -29,7 +29,7 @@ func (c *Coordinator) ReadAt(now wire.Time, token uint64, keys [][]byte, time tx
 
 func (c *Coordinator) read(now wire.Time, token uint64, keys [][]byte, request txn.ReadRequest) {
 	defer c.check()
-	if !c.admit(token) {
+	if !c.admit(token, 0) {
 		return
 	}
 	g := &gather{token: token, values: make([]txn.Value, len(keys))}

@@ -19,7 +19,7 @@ type Page struct {
 // them, merges, and goes on with the rest of a group when it has come to the end of the group's page.
 func (c *Coordinator) Scan(now wire.Time, token uint64, pages []Page) {
 	defer c.check()
-	if !c.admit(token) {
+	if !c.admit(token, 0) {
 		return
 	}
 	g := &gather{token: token, pages: make([]txn.ScanReply, len(pages))}

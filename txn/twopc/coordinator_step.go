@@ -48,7 +48,7 @@ func (c *Coordinator) onTxn(now wire.Time, from Target, body []byte) {
 	}
 	if l.opening != nil && r.ID.Seq == l.first {
 		l.answered(now, l.opening, from.Replica)
-		c.sessionTurnedAway(l, r.Status)
+		c.sessionTurnedAway(now, l, r.Status)
 		return
 	}
 	d := c.deals[r.ID.Seq]

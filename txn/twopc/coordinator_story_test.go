@@ -166,7 +166,7 @@ func (s *story) answer(t *testing.T, d *datadriven.TestData) {
 	switch d.Cmd {
 	case "session":
 		first := arg(t, d, "first")
-		step(wire.KindSessionReply, &txn.SessionReply{Client: id.Client, First: first, Session: wire.Op(arg(t, d, "op"))})
+		step(wire.KindSessionReply, &txn.SessionReply{Client: id.Client, First: first, Session: wire.Op(arg(t, d, "op")), Reserved: d.HasArg("reserved")})
 	case "full":
 		step(wire.KindTxnReply, &txn.TxnReply{ID: txn.ID{Client: id.Client, Seq: arg(t, d, "first")}, Status: txn.StatusFull})
 	case "values":
@@ -296,6 +296,9 @@ func (s *story) printSent(b *strings.Builder, m *Outgoing) {
 		fmt.Fprintf(b, " nonce=%d%s", v.Nonce-uint64(s.c.cfg.Client), s.describe(&v.Work))
 	case *txn.OpenSession:
 		fmt.Fprintf(b, " first=%d", v.First)
+		if v.Clears {
+			b.WriteString(" clears")
+		}
 	case *txn.Submit:
 		fmt.Fprintf(b, " seq=%d session=%d mark=%d%s", v.ID.Seq, v.Session, v.Mark, s.describe(&v.Work))
 	case *Prepare:

@@ -89,14 +89,16 @@ type imageSession struct {
 	Mark    uint64
 	Claimed uint64
 	Used    txn.Timestamp
+	// Reserved: it admits only deletes.
+	Reserved bool
 }
 
 func (s *session) picture() *imageSession {
-	return &imageSession{s.client, s.first, s.op, s.mark, s.claimed, s.used}
+	return &imageSession{s.client, s.first, s.op, s.mark, s.claimed, s.used, s.reserved}
 }
 
 func (i *imageSession) session() *session {
-	return &session{client: i.Client, first: i.First, op: i.Op, mark: i.Mark, claimed: i.Claimed, used: i.Used}
+	return &session{client: i.Client, first: i.First, op: i.Op, mark: i.Mark, claimed: i.Claimed, used: i.Used, reserved: i.Reserved}
 }
 
 // imageRecord is a record of the session before it. Prepare is the body of a prepared transaction: its

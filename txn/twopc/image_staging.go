@@ -111,6 +111,9 @@ func (g *Staging) takeSession(body []byte) error {
 	g.session = s.session()
 	g.m.sessions[s.Client] = g.session
 	g.m.sum += g.session.digest()
+	if g.session.reserved {
+		g.m.reserved++
+	}
 	return nil
 }
 

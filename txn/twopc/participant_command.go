@@ -49,13 +49,22 @@ func (c *command) work() *txn.Work {
 // fresh reports whether the command is new work, which limits may turn away.
 func (c *command) fresh() bool { return c.open != nil || c.submit != nil || c.prepare != nil }
 
-// clears reports whether the command does nothing but delete.
-func (c *command) clears() bool {
-	if c.submit == nil || len(c.submit.Work.Writes) == 0 {
+// clears reports whether the command may take what is kept in reserve.
+func (c *command) clears() bool { return c.submit != nil && clears(&c.submit.Work) }
+
+// clears reports whether work at one shard may take what is kept in reserve: it does nothing but delete, and is
+// small, what it depends on included.
+func clears(w *txn.Work) bool {
+	if len(w.Writes) == 0 || len(w.Ranges) > 0 || len(w.Writes)+len(w.Reads) > maxClearedEntries {
 		return false
 	}
-	for i := range c.submit.Work.Writes {
-		if w := &c.submit.Work.Writes[i]; !w.Delete || len(w.Value) > 0 {
+	var size txn.Size
+	size.Add(w)
+	if size.KeyBytes > maxClearedBytes {
+		return false
+	}
+	for i := range w.Writes {
+		if !w.Writes[i].Delete || len(w.Writes[i].Value) > 0 {
 			return false
 		}
 	}

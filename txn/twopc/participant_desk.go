@@ -197,7 +197,7 @@ func (p *Participant) full(c *command, size int) string {
 		return "too many prepared transactions"
 	case c.prepare != nil && p.locks.Size().Memory()+p.claims.Size().Memory()+size > maxPreparedBytes:
 		return fmt.Sprintf("prepared transactions take more than %d bytes", maxPreparedBytes)
-	case c.submit != nil && p.crowded(c.id, c.submit.Mark), c.prepare != nil && p.crowded(c.id, c.prepare.Mark):
+	case c.submit != nil && p.crowded(c, c.submit.Mark), c.prepare != nil && p.crowded(c, c.prepare.Mark):
 		return "too many transactions of this client above its mark"
 	}
 	return ""
@@ -205,9 +205,12 @@ func (p *Participant) full(c *command, size int) string {
 
 // crowded reports whether a client has as many records as it may, once its mark is applied. The request
 // that raises the mark must get through, or it would never rise.
-func (p *Participant) crowded(id txn.ID, mark uint64) bool {
-	s := p.sessions[id.Client]
-	return s != nil && len(s.records) >= maxRecords && s.above(mark) >= maxRecords
+func (p *Participant) crowded(c *command, mark uint64) bool {
+	s, limit := p.sessions[c.id.Client], maxRecords
+	if c.clears() {
+		limit += reservedRecords
+	}
+	return s != nil && len(s.records) >= limit && s.above(mark) >= limit
 }
 
 // dispatch proposes a command, or lets it wait for the locks it would meet. One whose reads are stale
@@ -224,7 +227,7 @@ func (p *Participant) dispatch(f *flight, w *waiter) {
 
 // await puts a command into the waiting room. A full room turns it away, which is no vote.
 func (p *Participant) await(f *flight, w *waiter, key []byte) {
-	if p.room.full() {
+	if p.room.full() && !(f.clears() && p.room.len() < maxWaiting+reservedWaiting) {
 		p.disembark(f)
 		p.declineAll(f, fault{reason: txn.ReasonOverloaded, detail: "too many requests wait for other transactions"})
 		return

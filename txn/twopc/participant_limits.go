@@ -6,14 +6,21 @@ import (
 )
 
 // Limits of one shard. They stop new work only: sessions, submits, prepares, reads. Commit, Abort and
-// Resolve always get through, because they are what makes room again, and what only deletes has a reserve.
+// Resolve always get through, because they are what makes room again. What only deletes has a reserve behind each
+// limit that would stop it, for its client wants to make room too; a reserve is bounded, and can be used up by
+// deletes alone.
 const (
 	// maxSessions bounds the sessions of a shard. It is part of the replicated state machine: all
 	// replicas must apply the same one.
 	maxSessions = 1 << 16
+	// reservedSessions are for clients that want to delete when there is room for no others. They admit nothing
+	// else, and are part of the replicated state machine as well.
+	reservedSessions = 1 << 10
 	// maxRecords bounds the transactions of one session that are not below its mark. A client that stays
 	// below it has its mark pass by; one that does not settles nothing.
 	maxRecords = 4096
+	// reservedRecords are for deletes of a client that has come to maxRecords.
+	reservedRecords = 1024
 	// maxPrepared bounds the transactions that hold locks, voted or about to vote.
 	maxPrepared = 1 << 14
 	// maxPreparedBytes bounds the memory of those that hold locks.
@@ -22,13 +29,19 @@ const (
 	// proposed. It lies below what the log's own queue takes, as maxFlightBytes does, which bounds their bytes.
 	maxFlights     = 1 << 13
 	maxFlightBytes = 32 << 20
-	// reservedFlights are for submits that only delete, when there is room for no others: they are small, and
-	// make room.
+	// reservedFlights are for submits that only delete, when there is room for no others.
 	reservedFlights = 1 << 12
+	// maxClearedEntries and maxClearedBytes bound what may take a reserve, so that reserves are small: the
+	// delete of any one key, with a read that it depends on, and of several whose keys are short.
+	maxClearedEntries = 64
+	maxClearedBytes   = 2 * txn.MaxKeyBytes
 	// maxWaiting bounds the requests that wait for another transaction or for a round of the leader's, and
 	// maxWaitingBytes what the questions among them take.
 	maxWaiting      = 4096
 	maxWaitingBytes = 32 << 20
+	// reservedWaiting are places for deletes of keys that a prepared transaction holds: such a delete can only
+	// wait, and has to when all other places are taken.
+	reservedWaiting = 1024
 	// maxRepliers bounds the addresses that are told what became of one command. Its client has one; a
 	// few more ask when they finish another's transaction.
 	maxRepliers = 8

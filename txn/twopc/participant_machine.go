@@ -20,6 +20,8 @@ type machine struct {
 	store    *mvcc.Store
 	locks    *occ.Set // of every record with status Yes
 	sessions map[txn.ClientID]*session
+	// reserved counts the sessions that admit only deletes.
+	reserved int
 	records  int
 	applied  wire.Op
 	// clock is the timestamp of the last command; it never falls.
@@ -64,6 +66,7 @@ type verdict struct {
 	time      txn.Timestamp
 	key       []byte
 	session   wire.Op
+	reserved  bool // the session admits only deletes
 	objection string
 	released  *txn.Work // locks that went away
 	fresh     bool      // the vote was not there before
@@ -124,23 +127,50 @@ func (m *machine) hash() uint64 {
 func (m *machine) open(o *txn.OpenSession, op wire.Op) verdict {
 	s := m.sessions[o.Client]
 	switch {
-	case s == nil && len(m.sessions) >= maxSessions:
+	case s != nil && o.First == s.first && s.open():
+		return verdict{session: s.op, reserved: s.reserved}
+	case s != nil && o.First <= s.first:
+		return verdict{status: txn.StatusExpired}
+	}
+	reserved, ok := m.place(s, o.Clears)
+	switch {
+	case !ok:
 		return verdict{status: txn.StatusFull}
 	case s == nil:
 		s = &session{client: o.Client}
 		m.sessions[o.Client] = s
-	case o.First == s.first && s.open():
-		return verdict{session: s.op}
-	case o.First <= s.first:
-		return verdict{status: txn.StatusExpired}
 	default:
 		m.sum -= s.digest()
 	}
+	m.reserve(s, reserved)
 	s.first, s.op, s.used = o.First, op, m.clock
 	s.mark = max(s.mark, o.First)
 	m.sum += s.digest()
 	m.prune(s)
-	return verdict{session: op}
+	return verdict{session: op, reserved: reserved}
+}
+
+// place tells whether there is a place for a session, s or a new one if that is nil, and whether it is one of
+// those that are reserved for deletes.
+func (m *machine) place(s *session, clears bool) (reserved, ok bool) {
+	switch {
+	case s != nil && !s.reserved, len(m.sessions)-m.reserved < maxSessions:
+		return false, true
+	case s != nil, m.reserved < reservedSessions:
+		return true, clears
+	}
+	return false, false
+}
+
+// reserve notes what place a session has.
+func (m *machine) reserve(s *session, reserved bool) {
+	switch {
+	case reserved && !s.reserved:
+		m.reserved++
+	case !reserved && s.reserved:
+		m.reserved--
+	}
+	s.reserved = reserved
 }
 
 // told is the answer that a record gives.
@@ -160,11 +190,15 @@ func (m *machine) standing(c *command) (verdict, bool) {
 }
 
 // admit decides whether new work may have a record: it names its session as it is open here, and its
-// number is not below the mark.
-func (m *machine) admit(id txn.ID, op wire.Op, mark uint64) (*session, verdict) {
+// number is not below the mark. A session in a reserved place admits only deletes.
+func (m *machine) admit(c *command, op wire.Op, mark uint64) (*session, verdict) {
+	id := c.id
 	s := m.sessions[id.Client]
 	if s == nil || !s.open() || s.op != op {
 		return nil, verdict{status: txn.StatusExpired}
+	}
+	if s.reserved && !c.clears() {
+		return nil, verdict{status: txn.StatusFull}
 	}
 	m.touch(s)
 	m.advance(s, mark)
@@ -180,7 +214,7 @@ func (m *machine) submit(c *command, at txn.Position, time txn.Timestamp) verdic
 		return v
 	}
 	b := c.submit
-	s, v := m.admit(b.ID, b.Session, b.Mark)
+	s, v := m.admit(c, b.Session, b.Mark)
 	if s == nil {
 		return v
 	}
@@ -208,7 +242,7 @@ func (m *machine) prepare(c *command, time txn.Timestamp) verdict {
 	if own.Epoch != m.epoch {
 		return verdict{status: txn.StatusExpired} // of a life of the group that it does not remember
 	}
-	s, v := m.admit(b.ID, own.Session, b.Mark)
+	s, v := m.admit(c, own.Session, b.Mark)
 	if s == nil {
 		return v
 	}

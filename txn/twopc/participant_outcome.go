@@ -125,7 +125,7 @@ func (m *machine) known(c *command) (verdict, bool) {
 	switch c.kind {
 	case wire.KindOpenSession:
 		if s := m.sessions[c.open.Client]; s != nil && s.open() && s.first == c.open.First {
-			return verdict{session: s.op}, true
+			return verdict{session: s.op, reserved: s.reserved}, true
 		}
 	case wire.KindSubmit, wire.KindPrepare:
 		return m.standing(c)

@@ -33,7 +33,7 @@ func (p *Participant) tellAll(f *flight, c *command, v verdict) {
 func (p *Participant) encode(c *command, v verdict) (wire.Kind, []byte) {
 	switch {
 	case v.session != 0:
-		r := txn.SessionReply{Client: c.id.Client, First: c.id.Seq, Session: v.session, Epoch: p.epoch}
+		r := txn.SessionReply{Client: c.id.Client, First: c.id.Seq, Session: v.session, Epoch: p.epoch, Reserved: v.reserved}
 		return wire.KindSessionReply, txn.SessionReplyBody.Append(nil, &r)
 	case v.status == 0:
 		return p.refusal(c, *malformed("%s", v.objection))

@@ -29,6 +29,8 @@ type session struct {
 	claimed uint64
 	// used is when the client's last transaction was taken in, to within usedGrain.
 	used txn.Timestamp
+	// reserved: the place was one of those that are kept for deletes, and nothing else is admitted.
+	reserved bool
 	// records are in ascending order of number; clients count upwards, so new ones come at the end.
 	records []*record
 	// generation is that of the machine when the session was last copied: images hold it if it is lower.
@@ -215,6 +217,7 @@ func (m *machine) prune(s *session) {
 	s.records = slices.Delete(s.records, kept, n)
 	if !s.open() && len(s.records) == 0 {
 		m.sum -= s.digest()
+		m.reserve(s, false)
 		delete(m.sessions, s.client)
 	}
 }
@@ -223,6 +226,9 @@ func (m *machine) prune(s *session) {
 func (s *session) digest() uint64 {
 	var b [49]byte
 	b[0] = 's'
+	if s.reserved {
+		b[0] = 'd'
+	}
 	binary.LittleEndian.PutUint64(b[1:], uint64(s.client))
 	binary.LittleEndian.PutUint64(b[9:], s.first)
 	binary.LittleEndian.PutUint64(b[17:], s.mark)
