@@ -1,0 +1,13 @@
+//go:build !linux
+
+package runner
+
+import "time"
+
+// alarm sleeps as well as the runtime can.
+type alarm struct{}
+
+func newAlarm() (alarm, error) { return alarm{}, nil }
+
+func (alarm) sleep(d time.Duration) { time.Sleep(d) }
+func (alarm) close()                {}
