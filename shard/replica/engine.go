@@ -76,28 +76,3 @@ type State struct {
 	// Shard counts what the state machine holds.
 	Shard twopc.ParticipantStats
 }
-
-// FastPath is the kernel's part of one replica. User space fences it, drains it and arms it; what it does
-// in between it does in this replica's name.
-type FastPath interface {
-	// Fence stops the fast path, and then gives every frame that it acknowledged and that Drain has not
-	// given yet, in order. It returns when it acknowledged anything last, repetitions included, by the boot-time
-	// clock and read after it was stopped; 0 if it never did. With leases a vote waits for what that granted.
-	Fence(take func(wire.Frame)) (acknowledged wire.Time)
-	// Drain gives the frames acknowledged since the last call, in order, without stopping anything.
-	Drain(take func(wire.Frame))
-	// Arm allows the fast path to act for a view, from the given end of the log on.
-	Arm(a paxos.Arm)
-}
-
-// NoFastPath is the fast path of a machine that has none.
-type NoFastPath struct{}
-
-// Fence has nothing to stop.
-func (NoFastPath) Fence(func(wire.Frame)) wire.Time { return 0 }
-
-// Drain has nothing to give.
-func (NoFastPath) Drain(func(wire.Frame)) {}
-
-// Arm changes nothing.
-func (NoFastPath) Arm(paxos.Arm) {}

@@ -198,8 +198,9 @@ func (r *Replica) carryOut(d *Ready) {
 	for _, e := range d.Send {
 		r.send(e)
 	}
-	if d.Arm != nil {
-		r.fast.Arm(*d.Arm)
+	if d.Arm != nil && r.fast.Offers().Has(OffloadAck) && d.Arm.Leader != r.cfg.Self {
+		// A fast path that cannot be armed is slower, not wrong: user space acknowledges.
+		_ = r.fast.Arm(*d.Arm)
 	}
 	for _, m := range d.Abroad {
 		if to, known := r.abroad(m.Group, m.Replica); known {
