@@ -22,9 +22,13 @@ const (
 	defaultSessionIdle = 30 * wire.Second
 	// defaultMaxOpen bounds callers that wait, and transactions that are not finished.
 	defaultMaxOpen = 4096
-	// defaultMaxSpan bounds how far sequence numbers run ahead of the mark, because shards keep every
-	// result above the mark.
+	// defaultMaxSpan bounds how far sequence numbers run ahead of the mark, because this client remembers
+	// every transaction above the mark, finished or not.
 	defaultMaxSpan = 1 << 16
+	// defaultMaxHeld bounds the transactions above the mark that took part at one shard, because it keeps the record of
+	// each: so many, and it refuses what goes beyond. A request that is refused for that names the mark with which it was
+	// sent first, so that it would go on being refused when the mark has moved, until another one tells of it.
+	defaultMaxHeld = maxRecords
 	// reservedOpen is how far deletes may go beyond the limits of the client itself.
 	reservedOpen = 64
 	// maxRemembered bounds the outcomes kept of transactions whose callers were told "unknown".
@@ -48,6 +52,8 @@ type CoordinatorConfig struct {
 	SessionIdle wire.Duration
 	MaxOpen     int
 	MaxSpan     int
+	// MaxHeld bounds what one shard has to remember of this client; it must not lie above the shard's own limit.
+	MaxHeld int
 	// MaxBody bounds one request, in bytes.
 	MaxBody int
 }
@@ -59,6 +65,7 @@ func (cfg *CoordinatorConfig) setDefaults() {
 	orElse(&cfg.SessionIdle, defaultSessionIdle)
 	orElse(&cfg.MaxOpen, defaultMaxOpen)
 	orElse(&cfg.MaxSpan, defaultMaxSpan)
+	orElse(&cfg.MaxHeld, defaultMaxHeld)
 	orElse(&cfg.MaxBody, txn.MaxCommandBytes-1) // a command is its kind and its body
 }
 

@@ -204,11 +204,7 @@ func (c *Coordinator) proceed(now wire.Time, d *deal) {
 
 // launchDeal draws the sequence number and sends the transaction.
 func (c *Coordinator) launchDeal(now wire.Time, d *deal) {
-	span := c.cfg.MaxSpan
-	if d.clears {
-		span += reservedOpen
-	}
-	if c.nextSeq-c.mark() >= uint64(span) {
+	if c.ahead(d) {
 		c.abandon(d, ResultOverloaded, c.backlog())
 		return
 	}
@@ -227,8 +223,20 @@ func (c *Coordinator) launchDeal(now wire.Time, d *deal) {
 	c.launch = append(c.launch, d)
 	for i := range d.parties {
 		d.parties[i].link.open++
+		d.parties[i].link.held++
 		c.callParty(now, &d.parties[i], kind, bodies[i])
 	}
+}
+
+// ahead reports whether too much lies between the mark and the next transaction: for this client, or for one of the
+// transaction's shards.
+func (c *Coordinator) ahead(d *deal) bool {
+	reserve := 0
+	if d.clears {
+		reserve = reservedOpen
+	}
+	return c.nextSeq-c.mark() >= uint64(c.cfg.MaxSpan+reserve) ||
+		slices.ContainsFunc(d.parties, func(p party) bool { return p.link.held >= c.cfg.MaxHeld+reserve })
 }
 
 func (c *Coordinator) tooLarge(g wire.GroupID, size int) Cause {

@@ -22,6 +22,7 @@ type link struct {
 	usedAt           wire.Time // when the session was last known to be good
 	waiters          []*deal   // transactions that wait for the session
 	open             int       // unfinished transactions at this group
+	held             int       // transactions at this group that the mark has not passed; open <= held
 }
 
 func (c *Coordinator) link(g wire.GroupID) *link {

@@ -83,6 +83,9 @@ func (c *Coordinator) retire(d *deal) {
 	}
 	passed := 0
 	for passed < len(c.launch) && c.launch[passed].stage == stageFinished {
+		for i := range c.launch[passed].parties {
+			c.launch[passed].parties[i].link.held--
+		}
 		c.launch[passed] = nil
 		passed++
 	}

@@ -11,6 +11,7 @@ func TestDeletesPassTheClientsOwnLimits(t *testing.T) {
 	for name, change := range map[string]func(*CoordinatorConfig){
 		"open": func(cfg *CoordinatorConfig) { cfg.MaxOpen = 3 },
 		"span": func(cfg *CoordinatorConfig) { cfg.MaxSpan = 3 },
+		"held": func(cfg *CoordinatorConfig) { cfg.MaxHeld = 3 },
 	} {
 		c := single(t, change)
 		token := uint64(0)
