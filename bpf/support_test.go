@@ -3,7 +3,6 @@
 package bpf
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/anodekv/anode/bpf/hostile"
 	"github.com/anodekv/anode/bpf/model"
 	"github.com/anodekv/anode/paxos/wire"
 )
@@ -104,30 +104,7 @@ func seal(c Config, f wire.Frame) []byte {
 }
 
 // packet wraps a payload in UDP, IPv4 and Ethernet, with the hardware addresses of a loopback.
-func packet(from, to wire.Addr, payload []byte) []byte {
-	be := binary.BigEndian
-	p := make([]byte, 42, 42+len(payload))
-	be.PutUint16(p[12:], 0x0800)
-	ip := p[14:]
-	ip[0], ip[8], ip[9] = 0x45, 64, 17
-	be.PutUint16(ip[2:], uint16(28+len(payload)))
-	be.PutUint16(ip[4:], 0x1234)
-	src, dst := from.Addr().As4(), to.Addr().As4()
-	copy(ip[12:], src[:])
-	copy(ip[16:], dst[:])
-	be.PutUint16(ip[10:], ^fold(sum(ip[:20])))
-	udp := p[34:]
-	be.PutUint16(udp, from.Port())
-	be.PutUint16(udp[2:], to.Port())
-	be.PutUint16(udp[4:], uint16(8+len(payload)))
-	p = append(p, payload...)
-	seal := ^fold(sum(p[34:]) + sum(p[26:34]) + 17 + uint32(8+len(payload)))
-	if seal == 0 {
-		seal = 0xffff
-	}
-	be.PutUint16(p[40:], seal)
-	return p
-}
+func packet(from, to wire.Addr, payload []byte) []byte { return hostile.Wrap(from, to, payload) }
 
 func sum(b []byte) (n uint32) {
 	for i := range b {

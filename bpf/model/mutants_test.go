@@ -8,7 +8,7 @@ import (
 	"github.com/anodekv/anode/internal/mutant"
 )
 
-// mistakes are known bugs of published systems, put back into the model one at a time. Each must be noticed by its
+// mistakes are known bugs of published systems, and checks left out, put into the model one at a time. Each must be noticed by its
 // scenario; the programs themselves are held against the model by package bpf.
 var mistakes = []struct {
 	name, what string
@@ -19,6 +19,13 @@ var mistakes = []struct {
 	{"exactly-f", "an op is chosen only by the packet that makes exactly f (known bug 5)", aJumpCounts},
 	{"stale-counts", "a stale acknowledgement counts (known bug 6)", staleCountsNothing},
 	{"unchecked-index", "any index is taken, and nobody asks who speaks (known bug 7)", forgedCountsNothing},
+	{"unverified", "a frame's code is not verified", nothingHostileIsTaken},
+	{"any-view", "an old view's frames are taken", nothingHostileIsTaken},
+	{"any-life", "frames of a member's former life are taken", nothingHostileIsTaken},
+	{"any-source", "a frame may come from anywhere", nothingHostileIsTaken},
+	{"any-leader", "every member may send entries", nothingHostileIsTaken},
+	{"fragments", "a part of a datagram is taken for the whole", nothingHostileIsTaken},
+	{"above-last", "what was never sent is acknowledged", nothingHostileIsTaken},
 	{"global-scratch", "one cell carries the op of the packet at hand (known bug 8)", answersCarryTheirOwnOp},
 }
 

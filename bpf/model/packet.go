@@ -38,7 +38,7 @@ func parsePacket(p []byte) (d datagram, reason Reason) {
 		return d, ReasonForeign
 	case p[14]&15 != ipBytes/4:
 		return d, ReasonOptions
-	case be.Uint16(p[20:])&0x3fff != 0:
+	case be.Uint16(p[20:])&0x3fff != 0 && !mistaken("fragments"):
 		return d, ReasonFragment
 	case binary.LittleEndian.Uint32(p[frameAt:]) != wire.Magic:
 		return d, ReasonForeign

@@ -34,7 +34,7 @@ func (s *Slot) led(d *datagram) Reason {
 		sender %= wire.MaxReplicas // an array is all there is to shift into
 	case d.length != 0:
 		return ReasonLength
-	case !c.Key.Verify(slices.Clone(d.frame)):
+	case !c.verify(d):
 		return ReasonWrongMAC
 	}
 	if reason := s.checkAbove(d.Op, w.Generation()); reason != ReasonNone {
@@ -48,7 +48,7 @@ func (s *Slot) checkAbove(op wire.Op, generation uint64) Reason {
 	switch {
 	case op == 0 || op > OpMax:
 		return ReasonOpRange
-	case s.LeadLast.Generation() != generation || op > s.LeadLast.Op():
+	case s.LeadLast.Generation() != generation || op > s.LeadLast.Op() && !mistaken("above-last"):
 		return ReasonAboveLast
 	}
 	return ReasonNone

@@ -20,6 +20,7 @@ func TestScenarios(t *testing.T) {
 		"what is stale counts nothing":             staleCountsNothing,
 		"what is forged counts nothing":            forgedCountsNothing,
 		"answers carry the op of their own packet": answersCarryTheirOwnOp,
+		"nothing hostile is taken":                 nothingHostileIsTaken,
 	} {
 		if err := scenario(); err != nil {
 			t.Errorf("%s: %v", name, err)

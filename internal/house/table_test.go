@@ -45,6 +45,9 @@ var table = []row{
 		may:   []string{"./shard", "./shard/mvcc", "./paxos/wire"},
 		never: with(world, "./paxos"), pure: true},
 
+	// Packets to attack the programs and the model with; only tests import it.
+	{rooms: []string{"./bpf/hostile"}, may: []string{"./paxos/wire"}},
+
 	{rooms: []string{"./paxos/transport/..."},
 		may:   []string{"./paxos/transport/...", "./paxos/wire"},
 		never: []string{"./paxos", "./shard/...", "./txn/..."}},
