@@ -32,13 +32,18 @@ Flags go before variables, those before the file.`
 // newAccess gives a command the flags for reaching a cluster.
 func newAccess(cmd *cobra.Command) *access {
 	a := &access{cmd: cmd}
+	reachFlags(cmd)
+	outputFlag(cmd, &a.output)
+	return a
+}
+
+// reachFlags are the flags by which a cluster is found.
+func reachFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("servers", config.DefaultServer, "some nodes of the cluster, as `host:port,…`; ANODE_SERVERS sets the default")
 	f.String("key-file", "", "`file` with the cluster's client key; ANODE_KEY_FILE sets the default")
 	f.Duration("timeout", config.DefaultTimeout, "how long to try; ANODE_TIMEOUT sets the default")
 	f.String("config", os.Getenv("ANODE_CONFIG"), "`file` with the keys servers, key-file and timeout, or a node's; ANODE_CONFIG sets the default")
-	outputFlag(cmd, &a.output)
-	return a
 }
 
 // outputFlag gives a command the flag that chooses between text and JSON.

@@ -30,7 +30,7 @@ func newRoot() *cobra.Command {
 	})
 	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand())
 	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), statusCommand(), healthCommand(), recoverCommand())
-	root.AddCommand(versionCommand())
+	root.AddCommand(benchCommand(), versionCommand())
 	return root
 }
 

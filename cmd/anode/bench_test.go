@@ -1,0 +1,78 @@
+package main_test
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// Every workload is measured against a standing cluster, in one line.
+func TestBench(t *testing.T) {
+	_, line := standing(t, "--listen", loopback()+":7000", "--shards", "2", "--admin", "off")
+	servers := strings.TrimSpace(line)
+	bench := func(args ...string) string {
+		t.Helper()
+		out, errs, exit := run(t, append([]string{"bench", "--servers", servers, "--keys", "300", "--clients", "4", "--warmup", "50ms", "--for", "200ms"}, args...)...)
+		if exit != 0 || errs != "" {
+			t.Errorf("%v: %d, %s", args, exit, errs)
+		}
+		return out
+	}
+	for _, name := range strings.Fields("put get rmw2 retwis ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f") {
+		var r struct {
+			Workload, Distribution   string
+			Clients                  int
+			OpsPerSecond             float64 `json:"ops_per_s"`
+			P50                      float64 `json:"p50_us"`
+			P99                      float64 `json:"p99_us"`
+			P999                     float64 `json:"p999_us"`
+			CPU                      float64 `json:"cpu_us_per_op"`
+			Errors, Aborted, Missing *int
+		}
+		out := bench("--workload", name, "-o", "json")
+		if err := json.Unmarshal([]byte(out), &r); err != nil || strings.Count(out, "\n") != 1 {
+			t.Fatalf("%s: %q: %v", name, out, err)
+		}
+		if r.Workload != name || r.Clients != 4 || r.OpsPerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.P999 < r.P99 || r.CPU <= 0 {
+			t.Errorf("%s: %s", name, out)
+		}
+		if r.Errors == nil || r.Aborted == nil || *r.Errors+*r.Aborted+*r.Missing > 0 {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+	out := bench("--workload", "rmw2", "--distribution", "zipfian", "--rate", "200", "--connections", "2", "--no-load", "-o", "csv")
+	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+	if err != nil || len(rows) != 2 || strings.Join(rows[0][:3], " ") != "workload clients ops_per_s" || rows[1][0] != "rmw2" {
+		t.Errorf("%q, %v", out, err)
+	}
+	if out := bench("--workload", "get", "--no-load", "-o", "csv", "--no-header"); strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, "get,4,") {
+		t.Errorf("%q", out)
+	}
+	if out := bench("--workload", "put", "--insert-order", "ordered"); !strings.HasPrefix(out, "put, uniform, 4 clients, closed loop: ") {
+		t.Errorf("%q", out)
+	}
+	if out, _, exit := run(t, "get", "user000000000007", "--servers", servers); exit != 0 || len(out) != 101 {
+		t.Errorf("what it loaded is not there: %d bytes, %d", len(out), exit)
+	}
+}
+
+func TestBenchMistakes(t *testing.T) {
+	for want, args := range map[string][]string{
+		`no workload is called "x"`:     {"--workload", "x"},
+		`no distribution is called "x"`: {"--distribution", "x"},
+		`--insert-order is "x"`:         {"--insert-order", "x"},
+		`choose text, json or csv`:      {"-o", "xml"},
+		"--clients is 0":                {"--clients", "0"},
+		"--connections is 9":            {"--clients", "8", "--connections", "9"},
+		"--rate is -1":                  {"--rate", "-1"},
+		"more than nothing to measure":  {"--for", "0s"},
+		"--attempts is -1":              {"--attempts", "-1"},
+		"5 keys":                        {"--keys", "5"},
+		"no cluster found":              {"--servers", loopback() + ":7000", "--timeout", "200ms"},
+	} {
+		if out, errs, exit := run(t, append([]string{"bench"}, args...)...); exit != 1 || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("%v: %d, %q, %q", args, exit, out, errs)
+		}
+	}
+}
