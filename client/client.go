@@ -7,14 +7,16 @@ import (
 
 	"github.com/anodekv/anode/paxos/transport"
 	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/shard"
 	"github.com/anodekv/anode/txn"
 	"github.com/anodekv/anode/txn/twopc"
 )
 
 // Client is a connection to a cluster, made by [Open]. It is safe for use by many goroutines.
 type Client struct {
-	loop *loop
-	free sync.Pool // of *call
+	loop     *loop
+	topology shard.Topology
+	free     sync.Pool // of *call
 }
 
 func start(cfg *Config, s *scout, coord *twopc.Coordinator) *Client {
@@ -24,7 +26,7 @@ func start(cfg *Config, s *scout, coord *twopc.Coordinator) *Client {
 		orders: make(chan order, queueLength), pending: map[uint64]*call{},
 		closeWait: cfg.CloseWait, stopped: make(chan struct{}),
 	}
-	c := &Client{loop: l}
+	c := &Client{loop: l, topology: s.topology}
 	c.free.New = func() any { return &call{done: make(chan struct{}, 1)} }
 	go l.run()
 	return c

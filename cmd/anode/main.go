@@ -28,7 +28,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
-	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand())
+	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand(), dumpCommand(), restoreCommand())
 	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), statusCommand(), healthCommand(), recoverCommand())
 	root.AddCommand(benchCommand(), versionCommand())
 	return root

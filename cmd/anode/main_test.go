@@ -65,6 +65,8 @@ func TestHelp(t *testing.T) {
 		{[]string{"delete", "--help"}, []string{"all of them or none", "exit code", "3 when"}},
 		{[]string{"cas", "--help"}, []string{"--absent", "--delete", "exit code", "2 when the value differs"}},
 		{[]string{"scan", "--help"}, []string{"--start", "--end", "--limit", "--reverse", "--keys-only", "exit code"}},
+		{[]string{"dump", "--help"}, []string{"one moment", "--timeout", "exit code"}},
+		{[]string{"restore", "--help"}, []string{"--resume", "--group", "--check", "must be empty", "exit code"}},
 		{[]string{"txn", "--help"}, []string{"check KEY = VALUE", "scan PREFIX", "exit code", "2 when a check"}},
 		{[]string{"health", "--help"}, []string{"--live", "--admin", "exit code"}},
 		{[]string{"config", "check", "--help"}, []string{"--node", "exit code"}},
