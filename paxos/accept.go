@@ -27,21 +27,34 @@ func (c *Core) stepAccept(m *Message) {
 		c.ignore(IgnoredDuplicate)
 		c.acknowledge()
 	default:
-		c.log.append(bytes.Clone(m.Body))
-		c.appendEarly()
+		if !c.take(m.Op, bytes.Clone(m.Body)) {
+			c.ignore(IgnoredDuplicate) // the fast path has acknowledged it, and will give it
+			return
+		}
+		c.appendEarly(false)
 		c.acknowledge()
 	}
 	c.learnChosen(m.Chosen)
 }
 
-// appendEarly appends what had come before its turn and now has it.
-func (c *Core) appendEarly() {
+// appendEarly appends what had come before its turn and now has it, and tells so if that was not to be expected.
+// The fast path may have brought what it waited for.
+func (c *Core) appendEarly(tell bool) {
+	if c.early.count == 0 || !c.follows() || tell && mutant.On("early-stays") {
+		return
+	}
+	grown := false
 	for {
-		body, ok := c.early.take(c.lastNormal, c.log.last()+1)
-		if !ok {
-			return
+		op := c.log.last() + 1
+		body, ok := c.early.find(c.lastNormal, op)
+		if !ok || !c.take(op, body) {
+			break
 		}
-		c.log.append(body)
+		c.early.forget(op)
+		grown = true
+	}
+	if grown && tell {
+		c.acknowledge()
 	}
 }
 
@@ -58,8 +71,9 @@ func (c *Core) takeAcked(m *Message) {
 	case m.Op != c.log.last()+1:
 		violated("the fast path stored op %d after %d", m.Op, c.log.last())
 	}
+	c.tail = m.Op
 	c.log.append(bytes.Clone(m.Body))
-	if m.Incarnation == c.vector[m.Sender] {
+	if m.Incarnation == c.vector[m.Sender] && !mutant.On("fast-path-unheard") {
 		c.heardLeader()
 	}
 	c.learnChosen(m.Chosen)

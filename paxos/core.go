@@ -36,8 +36,12 @@ type Core struct {
 	// already, the fence was for an image.
 	fencing bool
 	target  View
-	// fast is set while the fast path may act.
-	fast bool
+	// fast is set while the fast path may act; rearm, when it is to be told with what. tail is the last op that a
+	// follower handed over, the fast path took, or owned gave to user space. Invariant: while the fast path may act
+	// for a follower, tail is the end of its log.
+	fast, rearm bool
+	tail        Op
+	owned       func(Op) bool
 
 	// voteAt is when no lease is out any more that this replica has granted: no vote leaves before.
 	voteAt Time
@@ -139,11 +143,6 @@ func (c *Core) enterView() {
 		c.startLeading()
 	}
 	c.arm()
-}
-
-func (c *Core) arm() {
-	c.fast = true
-	c.out.Arm = &Arm{View: c.lastNormal, Leader: c.leader(c.lastNormal), Last: c.log.last(), Vector: c.vectorCopy()}
 }
 
 func (c *Core) leader(v View) ReplicaID { return ReplicaID(v % View(c.cfg.Replicas)) }
@@ -273,7 +272,9 @@ func (c *Core) Ready() Ready {
 
 // gather adds to the duties what is due since the last time.
 func (c *Core) gather() {
+	c.appendEarly(true)
 	c.flush()
+	c.armDue()
 	for c.delivered < c.log.chosen {
 		c.delivered++
 		body := c.log.at(c.delivered)
@@ -320,6 +321,7 @@ func (c *Core) learnIncarnation(r ReplicaID, i Incarnation) {
 	c.change.forget(r)
 	c.recover.forget(r)
 	c.lead.forget(r)
+	c.reborn(r)
 }
 
 // learnVector merges what another replica knows. It reports whether the vector is usable.
@@ -361,6 +363,7 @@ func (c *Core) check() {
 	case c.fencing && (c.status != Normal || c.target < c.promised || c.target == c.promised && c.xfer == nil):
 		violated("fencing for view %d in status %v", c.target, c.status)
 	}
+	c.checkTail()
 }
 
 // State is a view of the core for operators, tests and invariants.

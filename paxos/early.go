@@ -34,14 +34,17 @@ func (e *early) keep(view View, op, next Op, body []byte) {
 	}
 }
 
-// take returns the entry of that view and op, if it came before, and forgets it.
-func (e *early) take(view View, op Op) ([]byte, bool) {
+// find returns the entry of that view and op, if it came before.
+func (e *early) find(view View, op Op) ([]byte, bool) {
 	at := &e.entries[op%earlyEntries]
 	if e.count == 0 || e.view != view || at.Op != op {
 		return nil, false
 	}
-	body := at.Body
-	*at = Entry{}
+	return at.Body, true
+}
+
+// forget drops an entry that is there.
+func (e *early) forget(op Op) {
+	e.entries[op%earlyEntries] = Entry{}
 	e.count--
-	return body, true
 }

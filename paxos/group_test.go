@@ -98,6 +98,7 @@ func (g *group) start(h *host) {
 	}
 	h.core, h.role, h.toy, h.gallery = core, Role{}, toy{}, nil
 	h.fast = fastPath{willing: h.fast.willing}
+	core.SetClaim(h.fast.claim)
 	g.auditor.started(h)
 	g.carryOut(h)
 }
@@ -121,9 +122,10 @@ func (g *group) deliver(p packet) {
 	if p.frame.Kind != wire.KindAccept {
 		g.step(h, p.frame, false)
 	} else if !g.offerToFastPath(h, p.frame) {
-		g.drain(h) // what the fast path holds comes before what it passes on
+		if !h.fast.held {
+			g.drain(h) // what the fast path holds comes before what it passes on
+		}
 		g.step(h, p.frame, false)
-		h.fast.follow(h.core)
 	}
 	g.carryOut(h)
 }
@@ -203,10 +205,13 @@ func (g *group) carryOut(h *host) {
 
 func (g *group) carryOutRest(h *host, r *Ready) {
 	if r.Arm != nil {
-		g.auditor.armed(h)
 		h.applied = max(h.applied, r.Arm.View.Epoch().Base())
-		h.fast.arm(r.Arm)
-		g.say("%d is normal in view %s with %d ops", h.id, viewName(r.Arm.View), opName(r.Arm.Last))
+		if h.fast.now == nil {
+			g.say("%d is normal in view %s with %d ops", h.id, viewName(r.Arm.View), opName(r.Arm.Last))
+		} else {
+			g.say("%d arms its fast path anew", h.id)
+		}
+		g.arm(h)
 	}
 	if r.Restore != 0 {
 		g.auditor.restored(h, r.Restore)
@@ -319,14 +324,29 @@ type fastPath struct {
 	acknowledged Time
 }
 
-func (f *fastPath) arm(a *Arm) { f.now, f.last = a, a.Last }
-
 func (f *fastPath) fence() { f.now, f.awaited = nil, true }
 
-// follow moves the cursor past what was passed on and appended by the core.
-func (f *fastPath) follow(c *Core) {
-	if f.now != nil {
-		f.last = max(f.last, c.State().Last)
+// claim takes an op for the core, as the fast path takes ops for itself.
+func (f *fastPath) claim(op Op) bool {
+	switch {
+	case f.now == nil:
+		return true
+	case op != f.last+1:
+		return false
+	}
+	f.last++
+	return true
+}
+
+// arm arms a fast path, or arms it anew: fenced and drained first, because what it has taken it has taken.
+func (g *group) arm(h *host) {
+	if h.fast.now != nil {
+		h.fast.now = nil
+		g.stepSlots(h)
+	}
+	g.auditor.armed(h)
+	if a, may := h.core.Armament(); may {
+		h.fast.now, h.fast.last = &a, a.Last
 	}
 }
 

@@ -125,7 +125,7 @@ func (c *Core) leave(v View) {
 		c.target = max(c.target, v)
 	default:
 		c.fencing, c.target = true, v
-		c.out.Fence, c.out.Arm = true, nil // an Arm not yet carried out would come after the fence
+		c.out.Fence = true
 	}
 }
 

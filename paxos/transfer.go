@@ -56,7 +56,7 @@ func (c *Core) proceed() {
 		c.adopt()
 	case x.purpose == Extend:
 		c.fencing, c.target = true, c.promised
-		c.out.Fence, c.out.Arm = true, nil
+		c.out.Fence = true
 	default:
 		c.finishTransfer()
 	}

@@ -50,7 +50,7 @@ const (
 )
 
 // Kinds that clients send to replicas. Packages txn and txn/twopc define their bodies. The kinds from
-// KindOpenSession to KindResolve are also the kinds of commands in the log.
+// KindOpenSession to KindResolve, and KindEndSession, are also the kinds of commands in the log.
 const (
 	KindTopology    Kind = 64
 	KindRead        Kind = 65
@@ -62,6 +62,7 @@ const (
 	KindAbort       Kind = 71
 	KindResolve     Kind = 72
 	KindScan        Kind = 73 // no command
+	KindEndSession  Kind = 74
 )
 
 // Kinds that replicas send to clients.
@@ -89,7 +90,7 @@ var kindNames = [256]string{
 	KindSubmit: "Submit", KindPrepare: "Prepare", KindCommit: "Commit", KindAbort: "Abort",
 	KindResolve: "Resolve", KindTopologyReply: "TopologyReply", KindReadReply: "ReadReply",
 	KindValidateReply: "ValidateReply", KindSessionReply: "SessionReply", KindTxnReply: "TxnReply",
-	KindRefusal: "Refusal",
+	KindRefusal: "Refusal", KindEndSession: "EndSession",
 }
 
 // Known reports whether the kind is one of this version's.
