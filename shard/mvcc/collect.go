@@ -1,8 +1,8 @@
 package mvcc
 
 import (
+	"fmt"
 	"math"
-	"slices"
 
 	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/txn"
@@ -22,11 +22,11 @@ func (s *Store) Collect(below txn.Timestamp) (removed int) {
 func (s *Store) CollectSome(below txn.Timestamp, limit int) (removed int) {
 	s.horizon = max(s.horizon, below)
 	for removed < limit {
-		c, ok := s.garbage.Min()
+		c, ok := s.garbage.oldest()
 		if !ok || c.time > below {
 			break
 		}
-		removed += s.trim(c.key, below)
+		removed += s.trim(s.current(c.chain), below)
 	}
 	return removed
 }
@@ -34,37 +34,32 @@ func (s *Store) CollectSome(below txn.Timestamp, limit int) (removed int) {
 // Garbage tells how many versions nobody needs who reads at or above a time: all that [Store.Collect] would
 // remove, but it counts no further than limit. It tells as well the time up to which it counted.
 func (s *Store) Garbage(below txn.Timestamp, limit int) (n int, upTo txn.Timestamp) {
-	s.garbage.Scan(func(c candidate) bool {
-		if c.time > below || n >= limit {
-			return false
-		}
-		n++
-		upTo = c.time
-		return true
-	})
-	return n, upTo
+	return s.garbage.count(below, limit)
+}
+
+// current returns the chain, of the store's own, of the key that a candidate's chain has. One that is not gone and has
+// the store's age is the current one: it is replaced only by a copy of a later age.
+func (s *Store) current(c *chain) *chain {
+	if c.age == s.age {
+		return c
+	}
+	return s.own(s.index[name(c.key)])
 }
 
 // trim removes from one chain what Collect promises.
-func (s *Store) trim(key []byte, below txn.Timestamp) int {
-	c, ok := s.keys.GetHint(keyed(key), &s.hint)
-	if !ok {
-		return 0
-	}
+func (s *Store) trim(c *chain, below txn.Timestamp) int {
 	n := superseded(c.versions, below)
-	for i := range c.versions[:n] {
-		s.remove(&c, i)
-	}
 	if n == 0 {
-		return 0
+		panic(fmt.Sprintf("mvcc: %q is queued, and holds nothing to collect below %d", c.key, below))
+	}
+	for i := range c.versions[:n] {
+		s.remove(c, i)
 	}
 	if n == len(c.versions) {
-		s.bury(&c)
-		s.stats.Bytes -= int64(len(c.key))
-		return n
+		s.bury(c)
+	} else {
+		s.drop(c, n)
 	}
-	c.versions = slices.Clone(c.versions[n:])
-	s.keys.SetHint(c, &s.hint)
 	return n
 }
 
@@ -87,16 +82,18 @@ func superseded(versions []Version, below txn.Timestamp) int {
 // version that has one before it, and nothing else.
 func (s *Store) remove(c *chain, i int) {
 	s.count(c.key, &c.versions[i], -1)
-	s.garbage.Delete(candidate{c.versions[i].Time, c.key})
+	s.garbage.remove(candidate{time: c.versions[i].Time, chain: c})
 	if next := i + 1; next < len(c.versions) && !c.versions[next].Deleted {
-		s.garbage.Delete(candidate{c.versions[next].Time, c.key})
+		s.garbage.remove(candidate{time: c.versions[next].Time, chain: c})
 	}
 }
 
 // bury forgets a key whose newest version, a tombstone, has gone. From now on the store cannot tell when the
 // key was there last: that is what the floor is for. A version with a newer one above it leaves no such doubt.
 func (s *Store) bury(c *chain) {
-	s.keys.Delete(*c)
+	s.keys.Delete(entryOf(c))
+	delete(s.index, name(c.key))
+	s.stats.Bytes -= int64(len(c.key))
 	if last := c.newest(); last.At.Compare(s.floor) > 0 && !mutant.On("floor-stays") {
 		s.floor = last.At
 	}

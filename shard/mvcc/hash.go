@@ -18,21 +18,16 @@ func (r *Reader) Hash() uint64 {
 	return xxhash.Sum64(b[:])
 }
 
-// digest hashes one version. The key's length stands first, so that no two pairs of key and value look
-// the same.
+// digest hashes one version. Key and value are hashed apart, so that no two pairs of them look the same.
 func digest(key []byte, v *Version) uint64 {
-	var b [25]byte
-	binary.LittleEndian.PutUint32(b[:], uint32(len(key)))
-	binary.LittleEndian.PutUint64(b[4:], uint64(v.At.Op))
-	binary.LittleEndian.PutUint32(b[12:], v.At.Index)
-	binary.LittleEndian.PutUint64(b[16:], uint64(v.Time))
+	var b [37]byte
+	binary.LittleEndian.PutUint64(b[:], xxhash.Sum64(key))
+	binary.LittleEndian.PutUint64(b[8:], xxhash.Sum64(v.Value))
+	binary.LittleEndian.PutUint64(b[16:], uint64(v.At.Op))
+	binary.LittleEndian.PutUint32(b[24:], v.At.Index)
+	binary.LittleEndian.PutUint64(b[28:], uint64(v.Time))
 	if v.Deleted {
-		b[24] = 1
+		b[36] = 1
 	}
-	var d xxhash.Digest
-	d.Reset()
-	d.Write(b[:])
-	d.Write(key)
-	d.Write(v.Value)
-	return d.Sum64()
+	return xxhash.Sum64(b[:])
 }

@@ -15,7 +15,7 @@ var ErrOrder = errors.New("mvcc: versions out of order")
 // ChainsFrom walks the keys from start on in ascending order, with all their versions, oldest first.
 func (r *Reader) ChainsFrom(start []byte) iter.Seq2[[]byte, []Version] {
 	return func(yield func([]byte, []Version) bool) {
-		r.ascend(start, nil, func(c chain) bool { return yield(c.key, c.versions) })
+		r.ascend(start, nil, func(c entry) bool { return yield(c.key, c.versions) })
 	}
 }
 
@@ -24,17 +24,26 @@ func (r *Reader) ChainsFrom(start []byte) iter.Seq2[[]byte, []Version] {
 // would be in bytes that no store has written.
 func (s *Store) Load(key []byte, v Version) error {
 	last, some := s.keys.Max()
-	order := bytes.Compare(key, last.key)
-	switch {
-	case !some || order > 0:
-	case order < 0:
-		return fmt.Errorf("%w: key %.64q after %.64q", ErrOrder, key, last.key)
-	default:
-		if newest := last.newest(); v.At.Compare(newest.At) <= 0 || v.Time < newest.Time {
-			return fmt.Errorf("%w: key %.64q at %v after %v", ErrOrder, key, v.At, newest.At)
+	if some {
+		if err := follows(last.chain, key, &v); err != nil {
+			return err
 		}
 	}
 	s.write(key, v)
+	return nil
+}
+
+// follows says why a version cannot come next after the last chain of an image.
+func follows(last *chain, key []byte, v *Version) error {
+	switch order := bytes.Compare(key, last.key); {
+	case order > 0:
+		return nil
+	case order < 0:
+		return fmt.Errorf("%w: key %.64q after %.64q", ErrOrder, key, last.key)
+	}
+	if newest := last.newest(); v.At.Compare(newest.At) <= 0 || v.Time < newest.Time {
+		return fmt.Errorf("%w: key %.64q at %v after %v", ErrOrder, key, v.At, newest.At)
+	}
 	return nil
 }
 

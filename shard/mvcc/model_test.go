@@ -142,13 +142,13 @@ func checkQueue(t *rapid.T, s *Store) {
 				continue
 			}
 			queued++
-			if _, ok := s.garbage.Get(candidate{v.Time, key}); !ok {
+			if !s.garbage.has(candidate{time: v.Time, chain: &chain{key: key}}) {
 				t.Fatalf("version %v of %s is garbage in time, and not queued", v.At, key)
 			}
 		}
 	}
-	if queued != s.garbage.Len() {
-		t.Fatalf("%d queued, %d are garbage", s.garbage.Len(), queued)
+	if queued != s.garbage.len() {
+		t.Fatalf("%d queued, %d are garbage", s.garbage.len(), queued)
 	}
 }
 

@@ -21,30 +21,6 @@ type Version struct {
 	Deleted bool
 }
 
-// chain is a key with its versions, oldest first. Position and time never fall along a chain. Elements
-// of the slice are never overwritten: snapshots share it with the store.
-type chain struct {
-	head     [2]uint64 // the first 16 bytes of key, for comparing; zeros where it is shorter
-	key      []byte
-	versions []Version
-}
-
-func (c *chain) newest() Version { return c.versions[len(c.versions)-1] }
-
-// find returns the newest version that satisfies visible, which must hold for a prefix of the chain.
-func (c *chain) find(visible func(*Version) bool) (Version, bool) {
-	for i := len(c.versions) - 1; i >= 0; i-- {
-		if visible(&c.versions[i]) {
-			return c.versions[i], true
-		}
-	}
-	return Version{}, false
-}
-
-func (c *chain) at(pos txn.Position) (Version, bool) {
-	return c.find(func(v *Version) bool { return v.At.Compare(pos) <= 0 })
-}
-
 // Stats counts what a store holds.
 type Stats struct {
 	Keys       int // with a newest version that is no tombstone
@@ -57,7 +33,9 @@ type Stats struct {
 
 // Reader is what can be asked of a store and of its snapshots alike.
 type Reader struct {
-	keys  *btree.BTreeG[chain]
+	// keys has every chain in order, index by key; of a snapshot the index is nil. No walk is ever over the index.
+	keys  *btree.BTreeG[entry]
+	index map[string]*chain
 	floor txn.Position
 	// horizon is the highest time below which was collected.
 	horizon txn.Timestamp
@@ -67,8 +45,8 @@ type Reader struct {
 
 // Latest returns the newest version of key, which may be a tombstone. It reports false if there is none.
 func (r *Reader) Latest(key []byte) (Version, bool) {
-	c, ok := r.keys.Get(keyed(key))
-	if !ok {
+	c := r.get(key)
+	if c == nil {
 		return Version{}, false
 	}
 	return c.newest(), true
@@ -76,14 +54,20 @@ func (r *Reader) Latest(key []byte) (Version, bool) {
 
 // At returns the version of key that was the newest at a position.
 func (r *Reader) At(key []byte, pos txn.Position) (Version, bool) {
-	c, _ := r.keys.Get(keyed(key))
+	c := r.get(key)
+	if c == nil {
+		return Version{}, false
+	}
 	return c.at(pos)
 }
 
 // AtTime returns the version of key that was the newest at a time. The answer is final only if nothing
 // can commit at or below that time any more.
 func (r *Reader) AtTime(key []byte, t txn.Timestamp) (Version, bool) {
-	c, _ := r.keys.Get(keyed(key))
+	c := r.get(key)
+	if c == nil {
+		return Version{}, false
+	}
 	return c.find(func(v *Version) bool { return v.Time <= t })
 }
 
@@ -96,7 +80,7 @@ func (r *Reader) Changed(key []byte, since txn.Position) bool {
 // ChangedIn returns the first key in start <= key < end that was written, or deleted, after a position.
 // An empty end means no upper bound.
 func (r *Reader) ChangedIn(start, end []byte, since txn.Position) (key []byte, changed bool) {
-	r.ascend(start, end, func(c chain) bool {
+	r.ascend(start, end, func(c entry) bool {
 		if c.newest().At.Compare(since) > 0 {
 			key, changed = c.key, true
 		}
@@ -109,7 +93,7 @@ func (r *Reader) ChangedIn(start, end []byte, since txn.Position) (key []byte, c
 // left out. An empty end means no upper bound. The store must not change meanwhile.
 func (r *Reader) Ascend(start, end []byte, pos txn.Position) iter.Seq2[[]byte, Version] {
 	return func(yield func([]byte, Version) bool) {
-		r.ascend(start, end, func(c chain) bool {
+		r.ascend(start, end, func(c entry) bool {
 			v, ok := c.at(pos)
 			return !ok || v.Deleted || yield(c.key, v)
 		})
@@ -119,7 +103,7 @@ func (r *Reader) Ascend(start, end []byte, pos txn.Position) iter.Seq2[[]byte, V
 // Descend is Ascend backwards.
 func (r *Reader) Descend(start, end []byte, pos txn.Position) iter.Seq2[[]byte, Version] {
 	return func(yield func([]byte, Version) bool) {
-		r.descend(start, end, func(c chain) bool {
+		r.descend(start, end, func(c entry) bool {
 			v, ok := c.at(pos)
 			return !ok || v.Deleted || yield(c.key, v)
 		})
@@ -129,7 +113,7 @@ func (r *Reader) Descend(start, end []byte, pos txn.Position) iter.Seq2[[]byte, 
 // Chains walks all keys in ascending order with all their versions, oldest first.
 func (r *Reader) Chains() iter.Seq2[[]byte, []Version] {
 	return func(yield func([]byte, []Version) bool) {
-		r.keys.Scan(func(c chain) bool { return yield(c.key, c.versions) })
+		r.keys.Scan(func(c entry) bool { return yield(c.key, c.versions) })
 	}
 }
 
@@ -144,14 +128,14 @@ func (r *Reader) Horizon() txn.Timestamp { return r.horizon }
 // Stats counts what is held.
 func (r *Reader) Stats() Stats { return r.stats }
 
-func (r *Reader) ascend(start, end []byte, visit func(chain) bool) {
-	r.keys.Ascend(keyed(start), func(c chain) bool {
+func (r *Reader) ascend(start, end []byte, visit func(entry) bool) {
+	r.keys.Ascend(keyed(start), func(c entry) bool {
 		return (len(end) == 0 || bytes.Compare(c.key, end) < 0) && visit(c)
 	})
 }
 
-func (r *Reader) descend(start, end []byte, visit func(chain) bool) {
-	down := func(c chain) bool {
+func (r *Reader) descend(start, end []byte, visit func(entry) bool) {
+	down := func(c entry) bool {
 		if len(end) > 0 && bytes.Equal(c.key, end) {
 			return true // the range ends before it
 		}

@@ -1,10 +1,7 @@
 package mvcc
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
-	"slices"
 
 	"github.com/anodekv/anode/txn"
 	"github.com/tidwall/btree"
@@ -15,47 +12,19 @@ type Store struct {
 	Reader
 	// garbage knows which keys hold something to collect, and from what time on, so that collecting
 	// costs what it removes and not what the store holds.
-	garbage  *btree.BTreeG[candidate]
+	garbage  queue
 	inserted int // keys since the nodes were last unshared, see unshare
-	// hint remembers the way to the key looked up last, so that writing it back does not search again.
-	hint btree.PathHint
-}
-
-// candidate says that key holds a version that is of no use to a reader at or above time.
-type candidate struct {
-	time txn.Timestamp
-	key  []byte
-}
-
-// chainLess looks at the keys themselves only where their heads are equal: a search then reads the tree's own
-// nodes, and not a key from another line of memory for every step.
-func chainLess(a, b chain) bool {
-	if a.head != b.head {
-		return a.head[0] < b.head[0] || a.head[0] == b.head[0] && a.head[1] < b.head[1]
-	}
-	return bytes.Compare(a.key, b.key) < 0
-}
-
-// keyed is a chain without versions, which finds the one of that key.
-func keyed(key []byte) chain {
-	var head [16]byte
-	copy(head[:], key)
-	return chain{head: [2]uint64{binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:])}, key: key}
-}
-
-func candidateLess(a, b candidate) bool {
-	if a.time != b.time {
-		return a.time < b.time
-	}
-	return bytes.Compare(a.key, b.key) < 0
+	// age counts the snapshots; see chain.
+	age   uint64
+	spare [][]Version // empty, see push and drop
 }
 
 // New returns an empty store.
 func New() *Store {
 	opts := btree.Options{NoLocks: true} // one owner; snapshots share only what is never written again
 	return &Store{
-		Reader:  Reader{keys: btree.NewBTreeGOptions(chainLess, opts)},
-		garbage: btree.NewBTreeGOptions(candidateLess, opts),
+		Reader:  Reader{keys: btree.NewBTreeGOptions(entryLess, opts), index: map[string]*chain{}},
+		garbage: newQueue(),
 	}
 }
 
@@ -84,24 +53,32 @@ func (s *Store) Apply(writes []txn.Write, at txn.Position, time txn.Timestamp) {
 }
 
 func (s *Store) write(key []byte, v Version) {
-	c, ok := s.keys.GetHint(keyed(key), &s.hint)
-	if !ok {
-		c = keyed(key)
-		s.stats.Bytes += int64(len(key))
-		s.unshare()
+	c := s.index[string(key)]
+	if c == nil {
+		c = s.insert(key)
 	} else {
-		c.versions = s.supersede(&c, v.At)
+		c = s.own(c)
+		s.supersede(c, v.At)
 	}
-	c.versions = append(c.versions, v)
+	s.push(c, v)
 	s.count(c.key, &v, 1)
 	if !v.Deleted {
 		s.stats.Keys++
-		s.stats.Live += liveBytes(&c)
+		s.stats.Live += liveBytes(c)
 	}
 	if len(c.versions) > 1 || v.Deleted {
-		s.garbage.Set(candidate{v.Time, c.key})
+		s.garbage.add(candidate{time: v.Time, chain: c})
 	}
-	s.keys.SetHint(c, &s.hint)
+}
+
+// insert makes a chain without versions for a new key.
+func (s *Store) insert(key []byte) *chain {
+	c := &chain{key: key, age: s.age}
+	s.keys.Set(entryOf(c))
+	s.index[name(key)] = c
+	s.stats.Bytes += int64(len(key))
+	s.unshare()
+	return c
 }
 
 // unshareAfter is how many keys, as a divisor of all, come between two unsharings, and unshareLeast how
@@ -113,8 +90,8 @@ const (
 
 // unshare makes every node be copied when it is written next. The tree splits a node by cutting its array in
 // two: as long as one half lives in the old array, that array keeps what the other half held at the time of
-// the split, and with it values that have been overwritten since: up to the whole store a second time. A copied
-// node has an array of its own.
+// the split, and with it chains that have been removed, or copied because of a snapshot, since: up to the whole store
+// a second time. A copied node has an array of its own.
 func (s *Store) unshare() {
 	s.inserted++
 	if s.inserted > unshareLeast && s.inserted > s.keys.Len()/unshareAfter {
@@ -123,8 +100,9 @@ func (s *Store) unshare() {
 	}
 }
 
-// supersede takes leave of the newest version of a chain and returns the versions to append to.
-func (s *Store) supersede(c *chain, at txn.Position) []Version {
+// supersede takes leave of the newest version of a chain of the store's own, and of the version itself if it was
+// written at the same position.
+func (s *Store) supersede(c *chain, at txn.Position) {
 	last := c.newest()
 	if !last.Deleted {
 		s.stats.Keys--
@@ -135,10 +113,9 @@ func (s *Store) supersede(c *chain, at txn.Position) []Version {
 		panic(fmt.Sprintf("mvcc: %q written at %v after %v", c.key, at, last.At))
 	case order == 0:
 		s.count(c.key, &last, -1)
-		s.garbage.Delete(candidate{last.Time, c.key})
-		return slices.Clone(c.versions[:len(c.versions)-1]) // a snapshot may hold what is replaced
+		s.garbage.remove(candidate{time: last.Time, chain: c})
+		c.versions = c.versions[:len(c.versions)-1]
 	}
-	return c.versions
 }
 
 // liveBytes is what a key takes whose newest version is a value.
@@ -159,9 +136,10 @@ func (s *Store) count(key []byte, v *Version, sign int) {
 }
 
 // Snapshot returns the store as it stands. It stays so, and may be read by another goroutine, while the
-// store goes on.
+// store goes on: from now on every chain is copied before it is changed for the first time.
 func (s *Store) Snapshot() *Reader {
+	s.age++
 	r := s.Reader
-	r.keys = s.keys.Copy()
+	r.keys, r.index = s.keys.Copy(), nil
 	return &r
 }

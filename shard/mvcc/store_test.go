@@ -179,8 +179,8 @@ func TestCollect(t *testing.T) {
 	if got, want := s.Stats(), (Stats{Keys: 1, Versions: 1, Bytes: int64(len("k" + "three")), Live: int64(len("k" + "three"))}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if s.Floor() != pos(7, 0) || s.garbage.Len() != 0 {
-		t.Errorf("floor %v, %d candidates left", s.Floor(), s.garbage.Len())
+	if s.Floor() != pos(7, 0) || s.garbage.len() != 0 {
+		t.Errorf("floor %v, %d candidates left", s.Floor(), s.garbage.len())
 	}
 }
 

@@ -15,7 +15,7 @@ const Now = txn.Timestamp(math.MaxInt64)
 // end means no upper bound. The store must not change meanwhile.
 func (r *Reader) Walk(start, end []byte, time txn.Timestamp, reverse bool) iter.Seq2[[]byte, Version] {
 	return func(yield func([]byte, Version) bool) {
-		visit := func(c chain) bool {
+		visit := func(c entry) bool {
 			v, ok := c.find(func(v *Version) bool { return v.Time <= time })
 			if !ok {
 				v.Deleted = true

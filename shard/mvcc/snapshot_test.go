@@ -1,0 +1,116 @@
+package mvcc
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
+	"pgregory.net/rapid"
+)
+
+// frozen is a snapshot, and all it showed when it was taken.
+type frozen struct {
+	*Reader
+	keys     []string
+	versions [][]Version
+	hash     uint64
+	stats    Stats
+}
+
+func freeze(s *Store) frozen {
+	f := frozen{Reader: s.Snapshot()}
+	f.hash, f.stats = f.Hash(), f.Stats()
+	for key, versions := range f.Chains() {
+		f.keys = append(f.keys, string(key))
+		f.versions = append(f.versions, slices.Clone(versions))
+	}
+	return f
+}
+
+// moved says what a snapshot shows that it did not when it was taken, or nothing.
+func (f frozen) moved() string {
+	i := 0
+	for key, versions := range f.Chains() {
+		if i == len(f.keys) || string(key) != f.keys[i] || !slices.EqualFunc(versions, f.versions[i], same) {
+			return fmt.Sprintf("%s: %v", key, versions)
+		}
+		v, ok := f.Latest(key)
+		if !ok || !same(v, versions[len(versions)-1]) {
+			return fmt.Sprintf("%s found as %v", key, v)
+		}
+		i++
+	}
+	if i != len(f.keys) || f.Hash() != f.hash || f.Stats() != f.stats {
+		return fmt.Sprintf("%d keys, %+v", i, f.Stats())
+	}
+	return ""
+}
+
+func same(v, w Version) bool {
+	return v.At == w.At && v.Time == w.Time && v.Deleted == w.Deleted && bytes.Equal(v.Value, w.Value)
+}
+
+// busy is a store that many things happen to, and the snapshots that were taken of it meanwhile.
+type busy struct {
+	store     *Store
+	snapshots []frozen
+	op        wire.Op
+}
+
+// step does one thing that the draw chooses.
+func (b *busy) step(key string, what int) {
+	b.op++
+	s, at, time := b.store, pos(b.op, 0), txn.Timestamp(b.op*10)
+	switch what {
+	case 0:
+		b.snapshots = append(b.snapshots, freeze(s))
+	case 1:
+		s.CollectSome(time-50, 3)
+	case 2:
+		s.Delete([]byte(key), at, time)
+	case 3: // twice at one position
+		s.Put([]byte(key), []byte("first"), at, time)
+		s.Put([]byte(key), fmt.Appendf(nil, "second%d", b.op), at, time)
+	default:
+		s.Put([]byte(key), fmt.Appendf(nil, "v%d", b.op), at, time)
+	}
+}
+
+// TestSnapshotsStayWhateverFollows takes snapshots at any moment and holds each against what it showed then.
+func TestSnapshotsStayWhateverFollows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := busy{store: New()}
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			b.step(fmt.Sprintf("k%d", rapid.IntRange(0, 4).Draw(t, "key")), rapid.IntRange(0, 8).Draw(t, "what"))
+		}
+		for i, f := range b.snapshots {
+			if moved := f.moved(); moved != "" {
+				t.Fatalf("snapshot %d moved: %s", i, moved)
+			}
+		}
+		checkAccounts(t, b.store)
+		checkQueue(t, b.store)
+		checkIndex(t, b.store)
+	})
+}
+
+// checkIndex holds the index against the tree.
+func checkIndex(t *rapid.T, s *Store) {
+	n := 0
+	s.keys.Scan(func(e entry) bool {
+		n++
+		if c := s.index[string(e.key)]; c != e.chain {
+			t.Fatalf("%s is another chain in the index", e.key)
+		}
+		if (cap(e.versions) == 1) != (&e.versions[0] == &e.first[0]) {
+			t.Fatalf("%s has a list of room for %d", e.key, cap(e.versions))
+		}
+		return true
+	})
+	if n != len(s.index) {
+		t.Fatalf("%d keys in the tree, %d in the index", n, len(s.index))
+	}
+}
