@@ -1,5 +1,5 @@
-# `make` lists the targets. None but `make ci` and `make bpf-test` needs root, and none needs a network once the modules and the
-# linter are there.
+# `make` lists the targets. None but `make ci`, `make bpf-test` and `make bpf-fuzz` needs root, and none needs a network once
+# the modules and the linter are there.
 
 GO       ?= go
 FUZZTIME ?= 10s
@@ -46,6 +46,10 @@ bpf-fresh: ## prove that the committed kernel object is what its sources make (n
 .PHONY: bpf-test
 bpf-test: ## test the kernel programs; needs root, and a skip is an error
 	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bpf/...
+
+.PHONY: bpf-fuzz
+bpf-fuzz: ## fuzz the kernel programs against their model for FUZZTIME; needs root
+	@GO=$(GO) ANODE_BPF_REQUIRED=1 bash .ci/fuzz $(FUZZTIME) ./bpf
 
 .PHONY: peers
 peers: ## vet and test the comparison with other systems, a module of its own
