@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/anodekv/anode/paxos"
 	"github.com/anodekv/anode/paxos/transport"
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard/replica"
@@ -22,6 +23,9 @@ func (e *listener) Drained(replica.Instant, wire.Time)                {}
 func (e *listener) AcceptLoss(replica.Instant) error                  { return nil }
 func (e *listener) State() replica.State                              { return replica.State{} }
 func (*listener) Standing() (wire.View, wire.Incarnation)             { return 0, 0 }
+func (*listener) SetClaim(func(wire.Op) bool)                         {}
+func (*listener) Armament() (paxos.Arm, bool)                         { return paxos.Arm{}, false }
+func (*listener) Acks(to []wire.Op) (wire.Op, []wire.Op)              { return 0, to }
 func (e *listener) Ready(replica.Instant) replica.Ready {
 	r := replica.Ready{Abroad: e.say}
 	e.say = nil

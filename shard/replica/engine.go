@@ -26,6 +26,16 @@ type Engine interface {
 	Drained(t Instant, acknowledged wire.Time)
 	Ready(t Instant) Ready
 	State() State
+
+	// SetClaim says who is asked before a follower appends an op that did not come through Acked. It appends only if
+	// the op is its own then.
+	SetClaim(claim func(wire.Op) bool)
+	// Armament is what the fast path is to be armed with now, by a follower as by a leader, if it may act at all.
+	// Ready says when it has changed.
+	Armament() (a paxos.Arm, may bool)
+	// Acks returns the last op of a leader's log, and appends what each replica is known to have acknowledged in its
+	// view and incarnation, 0 for itself. One who does not lead appends nothing.
+	Acks(to []wire.Op) (last wire.Op, acks []wire.Op)
 	// Standing is what every answer to a client carries: the view and this replica's incarnation.
 	Standing() (wire.View, wire.Incarnation)
 	// AcceptLoss gives up all that the group held, if the group cannot go on: see paxos.Core.AcceptLoss.
@@ -41,7 +51,8 @@ type Ready struct {
 	// Lost: the group has just turned out to be closed until an operator decides.
 	Lost bool
 	Send []paxos.Envelope
-	Arm  *paxos.Arm
+	// Arm: the fast path is to be armed, or armed anew, with the engine's Armament.
+	Arm bool
 	// Abroad holds frames for replicas of other groups.
 	Abroad  []Abroad
 	Replies []Reply

@@ -45,7 +45,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer stop()
 	in := make([]transport.Datagram, recvBatch)
 	for ctx.Err() == nil {
-		n, err := l.conn.Recv(in, time.Duration(tickEvery))
+		wait := time.Duration(tickEvery)
+		if !l.replica.Rest() {
+			wait = 0
+		}
+		n, err := l.conn.Recv(in, wait)
+		l.replica.Rise()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return nil

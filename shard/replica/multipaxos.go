@@ -83,7 +83,7 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 		// those that wait, below what the core takes.
 		_ = e.core.Read(t.Now, ticket)
 	}
-	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm, Replies: make([]Reply, len(p.Replies))}
+	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm != nil, Replies: make([]Reply, len(p.Replies))}
 	for i, reply := range p.Replies {
 		out.Replies[i] = Reply(reply)
 	}
@@ -116,6 +116,15 @@ func (e *MultiPaxos) takeRole(t Instant, role paxos.Role) {
 
 // AcceptLoss gives up the group's memory, if it is lost.
 func (e *MultiPaxos) AcceptLoss(t Instant) error { return e.core.AcceptLoss(t.Now) }
+
+// SetClaim says who owns the end of the log.
+func (e *MultiPaxos) SetClaim(claim func(wire.Op) bool) { e.core.SetClaim(claim) }
+
+// Armament is what the fast path is to be armed with.
+func (e *MultiPaxos) Armament() (paxos.Arm, bool) { return e.core.Armament() }
+
+// Acks is what a leader knows of its followers.
+func (e *MultiPaxos) Acks(to []wire.Op) (wire.Op, []wire.Op) { return e.core.Acks(to) }
 
 // State describes the replica.
 func (e *MultiPaxos) State() State {

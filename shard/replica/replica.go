@@ -26,6 +26,10 @@ type Config struct {
 	DatagramBytes int
 	// Rebirth makes the engine anew from the promise on disk, after its group's memory was given up.
 	Rebirth func() (Engine, error)
+	// Offloads is what the fast path is to do, as far as it offers it.
+	Offloads Offloads
+	// Clock, if set, measures how long fences take.
+	Clock Clock
 	// Lost, if set, is told once per engine that the group has lost its memory.
 	Lost func(State)
 }
@@ -56,7 +60,7 @@ type Replica struct {
 	cfg    Config
 	engine Engine
 	disk   Disk
-	fast   FastPath
+	fast   kernelPath
 	out    *transport.Outbox
 	others []wire.Addr
 
@@ -67,7 +71,9 @@ type Replica struct {
 
 // New makes a replica of its parts.
 func New(cfg Config, engine Engine, disk Disk, fast FastPath) *Replica {
-	r := &Replica{cfg: cfg, engine: engine, disk: disk, fast: fast, out: transport.NewOutbox(cfg.DatagramBytes)}
+	r := &Replica{cfg: cfg, engine: engine, disk: disk, out: transport.NewOutbox(cfg.DatagramBytes)}
+	r.fast = kernelPath{port: fast, wish: cfg.Offloads}
+	engine.SetClaim(r.claim)
 	for i, a := range cfg.Peers {
 		if wire.ReplicaID(i) != cfg.Self {
 			r.others = append(r.others, a)
@@ -79,8 +85,7 @@ func New(cfg Config, engine Engine, disk Disk, fast FastPath) *Replica {
 // Step is one turn of the loop: the datagrams that have arrived, time, the fast path, the duties, and what is
 // to be sent. An error means that the disk failed: the replica must not go on, for it could not keep a promise.
 func (r *Replica) Step(t Instant, in []transport.Datagram, conn transport.Sender) error {
-	// The fast path's entries come first: a heartbeat tells of them, and would make the core ask for what is here.
-	r.fast.Drain(func(f wire.Frame) { r.engine.Acked(t, f) })
+	r.beginFast(t)
 	for i := range in {
 		r.receive(t, &in[i])
 	}
@@ -91,6 +96,7 @@ func (r *Replica) Step(t Instant, in []transport.Datagram, conn transport.Sender
 	if err := r.work(t); err != nil {
 		return err
 	}
+	r.endFast()
 	if err := r.out.Flush(conn); err != nil && !errors.Is(err, transport.ErrAddress) {
 		return fmt.Errorf("send: %w", err)
 	}
@@ -101,6 +107,9 @@ func (r *Replica) receive(t Instant, d *transport.Datagram) {
 	_, bad := transport.Each(d.Data, r.cfg.Keys, func(f wire.Frame) {
 		r.counters.FramesIn++
 		if r.acceptable(d.Addr, &f) {
+			if f.Kind.FromReplica() {
+				r.drainFast(t) // what was stored came before what was passed on
+			}
 			r.engine.Step(t, d.Addr, f)
 		}
 	})
@@ -145,7 +154,7 @@ func (r *Replica) work(t Instant) error {
 		d := r.engine.Ready(t)
 		var acknowledged wire.Time
 		if d.Fence {
-			acknowledged = r.fast.Fence(func(f wire.Frame) { r.engine.Acked(t, f) })
+			acknowledged = r.fenceFast(t)
 		}
 		if err := r.keep(d.Persist); err != nil {
 			return err
@@ -156,7 +165,7 @@ func (r *Replica) work(t Instant) error {
 			}
 			continue
 		}
-		r.carryOut(&d)
+		r.carryOut(t, &d)
 		if d.Fence {
 			r.engine.Drained(t, acknowledged)
 		} else if !d.More {
@@ -180,17 +189,20 @@ func (r *Replica) keep(p *paxos.Promise) error {
 // rebirth replaces the engine by one that knows nothing. What the fast path holds belongs to a log that was
 // given up, and goes with it.
 func (r *Replica) rebirth() error {
-	r.fast.Fence(func(wire.Frame) {})
+	r.retireFast()
+	r.fast.port.Fence(func(wire.Frame) {})
+	r.fast.armed = false
 	engine, err := r.cfg.Rebirth()
 	if err != nil {
 		return fmt.Errorf("%v of %v cannot start anew: %w", r.cfg.Self, r.cfg.Group, err)
 	}
 	r.engine, r.told = engine, false
+	engine.SetClaim(r.claim)
 	return nil
 }
 
 // carryOut does all duties but those that concern the disk.
-func (r *Replica) carryOut(d *Ready) {
+func (r *Replica) carryOut(t Instant, d *Ready) {
 	if d.Lost && !r.told && r.cfg.Lost != nil {
 		r.told = true
 		r.cfg.Lost(r.engine.State())
@@ -198,9 +210,8 @@ func (r *Replica) carryOut(d *Ready) {
 	for _, e := range d.Send {
 		r.send(e)
 	}
-	if d.Arm != nil && r.fast.Offers().Has(OffloadAck) && d.Arm.Leader != r.cfg.Self {
-		// A fast path that cannot be armed is slower, not wrong: user space acknowledges.
-		_ = r.fast.Arm(*d.Arm)
+	if d.Arm {
+		r.armFast(t)
 	}
 	for _, m := range d.Abroad {
 		if to, known := r.abroad(m.Group, m.Replica); known {
@@ -218,10 +229,13 @@ func (r *Replica) send(e paxos.Envelope) {
 	key := r.cfg.Keys.For(e.Frame.Kind)
 	r.counters.FramesOut++
 	var err error
-	if e.To == paxos.Everyone {
-		err = r.out.PutAll(r.others, &e.Frame, key)
-	} else {
+	if e.To != paxos.Everyone {
 		err = r.out.Put(r.cfg.Peers[e.To], &e.Frame, key)
+	} else if via, ok := r.broadcast(&e.Frame); ok {
+		e.Frame.Flags |= wire.FlagBroadcast
+		err = r.out.Put(via, &e.Frame, key)
+	} else {
+		err = r.out.PutAll(r.others, &e.Frame, key)
 	}
 	r.queued(err)
 }
