@@ -17,13 +17,6 @@ type Envelope struct {
 	Frame wire.Frame
 }
 
-// Batch is the body of an Accept, and of every entry: the commands of one op, in order.
-type Batch struct {
-	// Proposed is the leader's wall clock in nanoseconds since the Unix epoch when it cut the batch.
-	Proposed int64
-	Commands [][]byte
-}
-
 // Heartbeat is the leader's sign of life. Header.Op is its last op, Header.Chosen its chosen op.
 type Heartbeat struct {
 	// Nonce is echoed; it grows with every heartbeat of a view.
@@ -124,7 +117,7 @@ type RecoverReply struct {
 
 // The bodies of this package's kinds. Accepted and Gap have none.
 var (
-	batchBody        = wire.Define[Batch](wire.KindAccept)
+	batchBody        = wire.DefineHand(wire.KindAccept, appendBatch, decodeBatch)
 	heartbeatBody    = wire.Define[Heartbeat](wire.KindHeartbeat)
 	echoBody         = wire.Define[Echo](wire.KindEcho)
 	askBody          = wire.Define[Ask](wire.KindAsk)
@@ -138,10 +131,3 @@ var (
 	recoverBody      = wire.Define[Recover](wire.KindRecover)
 	recoverReplyBody = wire.Define[RecoverReply](wire.KindRecoverReply)
 )
-
-// DecodeBatch reads the body of an entry.
-func DecodeBatch(body []byte) (Batch, error) {
-	var b Batch
-	err := batchBody.Decode(body, &b)
-	return b, err
-}

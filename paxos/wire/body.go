@@ -47,8 +47,13 @@ var (
 	decoders = sync.Pool{New: func() any { return codec.NewDecoderBytes(nil, handle) }}
 )
 
-// Codec turns bodies of one kind into bytes and back. It is made by [Define].
-type Codec[T any] struct{ kind Kind }
+// Codec turns bodies of one kind into bytes and back. It is made by [Define] or [DefineHand].
+type Codec[T any] struct {
+	kind Kind
+	// encode and decode are set of bodies that are written by hand.
+	encode func([]byte, *T) []byte
+	decode func(*Decoder, *T)
+}
 
 // probes holds, per defined kind, a decoder of its body into a fresh value; fuzz tests walk it.
 var probes = map[Kind]func([]byte) (any, error){}
@@ -59,7 +64,7 @@ func Define[T any](kind Kind) Codec[T] {
 	if _, dup := probes[kind]; dup {
 		panic(fmt.Sprintf("wire: the body of %v is defined twice", kind))
 	}
-	c := Codec[T]{kind}
+	c := Codec[T]{kind: kind}
 	probes[kind] = func(b []byte) (any, error) {
 		v := new(T)
 		return v, c.Decode(b, v)
@@ -71,16 +76,28 @@ func Define[T any](kind Kind) Codec[T] {
 func (c Codec[T]) Kind() Kind { return c.kind }
 
 // Append appends the encoding of v to dst.
-func (c Codec[T]) Append(dst []byte, v *T) []byte { return AppendValue(dst, v) }
+func (c Codec[T]) Append(dst []byte, v *T) []byte {
+	if c.encode != nil {
+		return c.encode(dst, v)
+	}
+	return AppendValue(dst, v)
+}
 
 // Decode reads b into v. It fails with [ErrBody] unless b is exactly one value of the type. What v
 // holds afterwards does not alias b.
 func (c Codec[T]) Decode(b []byte, v *T) error {
+	if c.decode != nil {
+		return c.decodeHand(b, v, false)
+	}
 	if err := DecodeValue(b, v); err != nil {
 		return fmt.Errorf("%v: %w", c.kind, err)
 	}
 	return nil
 }
+
+// DecodeShared is Decode for a body that nobody will change: byte slices in v point into b, and keep it in memory as a whole.
+// Only bodies that are written by hand can share.
+func (c Codec[T]) DecodeShared(b []byte, v *T) error { return c.decodeHand(b, v, true) }
 
 // DefinedKinds are the kinds whose bodies the program has defined, in ascending order.
 func DefinedKinds() []Kind { return slices.Sorted(maps.Keys(probes)) }

@@ -30,6 +30,7 @@ var (
 	errDeep   = errors.New("nested too deep")
 	errCostly = errors.New("would decode to far more memory than it takes")
 	errTail   = errors.New("bytes after the value")
+	errRange  = errors.New("a number that its field cannot hold")
 )
 
 // class is the family of a MessagePack value.
