@@ -28,6 +28,9 @@ func (m *Machine) state(d Device) Finding {
 	switch {
 	case !d.Up:
 		return f.fail("the interface is down", "ip link set "+d.Name+" up")
+	case !d.Ethernet:
+		return f.fail("Ethernet: the programs read packets from their Ethernet header on, and this is a tunnel that has none",
+			"use addresses of an Ethernet interface; the node runs in user space until then")
 	case len(d.Networks) == 0:
 		return f.fail("an IPv4 address: the programs know no other", "ip address add ADDRESS/LENGTH dev "+d.Name)
 	}

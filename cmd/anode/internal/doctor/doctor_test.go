@@ -47,7 +47,7 @@ type patient struct {
 }
 
 func healthy() *patient {
-	p := &patient{files: files(), eth0: Device{Name: "eth0", Up: true, MTU: 1500, Driver: "ice",
+	p := &patient{files: files(), eth0: Device{Name: "eth0", Up: true, Ethernet: true, MTU: 1500, Driver: "ice",
 		Networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 		Offloads: map[string]bool{"rx": true, "tx": true, "gro": true, "lro": false}}}
 	now := time.Hour
@@ -129,6 +129,7 @@ func TestDiseases(t *testing.T) {
 			p.Bind = func(netip.AddrPort) error { return &wrapped{syscall.EADDRNOTAVAIL} }
 		}, "udp ports", Fail, "this machine", "ip -brief"},
 		{"an interface that is down", func(p *patient) { p.eth0.Up = false }, "interface", Fail, "down", "ip link set eth0 up"},
+		{"a tunnel", func(p *patient) { p.eth0.Ethernet, p.eth0.Driver = false, "wireguard" }, "interface", Fail, "Ethernet", "user space"},
 		{"no IPv4", func(p *patient) { p.eth0.Networks = nil; p.target.Members = nil }, "interface", Fail, "IPv4", "ip address add"},
 		{"a small MTU", func(p *patient) { p.eth0.MTU = 1491 }, "mtu", Warn, "1399", "mtu 1500"},
 		{"a large MTU", func(p *patient) { p.eth0.MTU = 9000 }, "mtu", Warn, "native XDP", "mtu 1500"},
@@ -271,7 +272,7 @@ func TestProof(t *testing.T) {
 func TestThisMachine(t *testing.T) {
 	m := This()
 	d, err := m.Device("lo")
-	if err != nil || !d.Loopback || d.MTU < 1500 {
+	if err != nil || !d.Loopback || !d.Ethernet || d.MTU < 1500 {
 		t.Fatalf("%+v, %v", d, err)
 	}
 	if f := m.bootClock(); f.State != OK {

@@ -35,6 +35,7 @@ type Machine struct {
 type Device struct {
 	Name         string
 	Up, Loopback bool
+	Ethernet     bool // packets have an Ethernet header; tunnels often have none
 	MTU          int
 	Networks     []netip.Prefix // the IPv4 addresses and how far each network goes
 	Driver       string         // empty when nobody knows
@@ -80,7 +81,8 @@ func device(name string) (Device, error) {
 	if err != nil {
 		return Device{}, fmt.Errorf("its addresses: %w", err)
 	}
-	d := Device{Name: name, Up: i.Flags&net.FlagUp != 0, Loopback: i.Flags&net.FlagLoopback != 0, MTU: i.MTU,
+	d := Device{Name: name, Up: i.Flags&net.FlagUp != 0, Loopback: i.Flags&net.FlagLoopback != 0,
+		Ethernet: len(i.HardwareAddr) == 6 || i.Flags&net.FlagLoopback != 0, MTU: i.MTU,
 		Driver: driver(name), Offloads: offloads(name)}
 	for _, a := range addrs {
 		if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is4() {
