@@ -71,6 +71,18 @@ type SessionReply struct {
 	Reserved bool
 }
 
+// EndSession is a command: the client will not use its session again, and the shard need not wait until it expires. It
+// is answered with StatusExpired, however often it comes: the session is not open. A client sends it only when nothing
+// of its own is under way at the shard, nor a copy of what opened the session.
+type EndSession struct {
+	Client ClientID
+	// First and Session are what the session was opened with, and the op that did so.
+	First   uint64
+	Session wire.Op
+	// Mark is the client's last one, see [Submit].
+	Mark uint64
+}
+
 // Submit is a command: a transaction that touches one shard only. It is validated and applied in one step.
 // A client that sends it again sends the same bytes again.
 type Submit struct {
@@ -107,7 +119,7 @@ const (
 	// StatusFull: a logged limit (sessions) turned the command away. Nothing was changed.
 	StatusFull
 	// StatusLost: the group lost its memory since the transaction named it. It has no record, and cannot
-	// tell whether it had one.
+	// tell whether it had one. To a Commit: another group did, and the transaction was given up with it.
 	StatusLost
 )
 
@@ -190,6 +202,7 @@ var (
 	ValidateReplyBody   = wire.Define[ValidateReply](wire.KindValidateReply)
 	OpenSessionBody     = wire.Define[OpenSession](wire.KindOpenSession)
 	SessionReplyBody    = wire.Define[SessionReply](wire.KindSessionReply)
+	EndSessionBody      = wire.Define[EndSession](wire.KindEndSession)
 	SubmitBody          = wire.DefineHand(wire.KindSubmit, appendSubmit, decodeSubmit)
 	TxnReplyBody        = wire.DefineHand(wire.KindTxnReply, appendTxnReply, decodeTxnReply)
 	RefusalBody         = wire.Define[Refusal](wire.KindRefusal)

@@ -55,11 +55,13 @@ type call struct {
 	place  int // index in route.calls
 	// tries counts the copies that brought nothing since the group's view was last seen to change.
 	tries int
+	// loose counts the copies that were sent and not refused: so many may yet arrive, or be answered.
+	loose int
 	// paused: the last copy was refused, and the next is held back on purpose.
 	paused bool
 	cause  Cause
 
-	// The call belongs to one of these; to none when it opens a session.
+	// The call belongs to one of these; to none when it opens or ends a session.
 	gather *gather
 	probe  *probe
 	slots  []int // reads: which of the gather's values these keys are
@@ -80,6 +82,7 @@ func (c *caller) start(now wire.Time, k *call) {
 // transmit sends a copy to one replica, and sets the time by which an answer is expected.
 func (c *caller) transmit(now wire.Time, k *call, to wire.ReplicaID) {
 	k.to, k.sentAt, k.paused = to, now, false
+	k.loose++
 	*c.out = append(*c.out, Outgoing{Target{k.route.group, to}, k.kind, k.body})
 	c.reschedule(k, now.Add(c.backoff(k.tries)+wire.Duration(len(k.body)/carriedBytes)*wire.Millisecond))
 }

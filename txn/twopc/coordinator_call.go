@@ -25,6 +25,7 @@ func (c *Coordinator) onRefusal(now wire.Time, from Target, body []byte) {
 		c.ignore(IgnoredStale)
 		return
 	}
+	k.loose--
 	k.cause = Cause{Group: from.Group, Reason: r.Reason, Detail: r.Detail}
 	if !c.refused(now, k, from.Replica, r.Reason, r.View) {
 		c.turnedDown(now, k)
@@ -39,6 +40,10 @@ func (c *Coordinator) refusedCall(from Target, r *txn.Refusal) *call {
 	case wire.KindOpenSession:
 		if l := c.links[from.Group]; l != nil {
 			return l.opening
+		}
+	case wire.KindEndSession:
+		if l := c.links[from.Group]; l != nil {
+			return l.ending
 		}
 	default:
 		if r.ID.Client != c.cfg.Client {

@@ -80,6 +80,8 @@ type deal struct {
 	time  txn.Timestamp
 	// because is the member whose no, refusal or absence of a record stands against the commit.
 	because wire.GroupID
+	// lost: what stands against the commit is that a member has lost its memory, which proves nothing.
+	lost bool
 	// clears: it does nothing but delete at one shard, and may take what is kept in reserve for that.
 	clears bool
 	// cancelled: the caller is gone. Nobody is asked to prepare any more.

@@ -16,6 +16,9 @@ type link struct {
 	epoch   wire.Epoch // of the group, when the session was opened
 	first   uint64
 	opening *call
+	// ending gives the session up. doubled: copies of what opened it, or one before it, may still be on their way.
+	ending  *call
+	doubled bool
 	// reserved: the session admits only what clears. clears: so does the one that is being opened, if the
 	// shard has no other.
 	reserved, clears bool
@@ -49,6 +52,10 @@ func (c *Coordinator) openSession(now wire.Time, l *link, clears bool) {
 	if l.opening != nil {
 		return
 	}
+	if l.ending != nil { // that session is as good as gone
+		c.finish(l.ending)
+		l.ending = nil
+	}
 	l.session, l.first, l.clears = 0, c.nextSeq, clears
 	c.nextSeq++
 	request := txn.OpenSession{Client: c.cfg.Client, First: l.first, Clears: clears}
@@ -72,8 +79,8 @@ func (c *Coordinator) onSession(now wire.Time, from Target, body []byte) {
 		return
 	}
 	l.answered(now, l.opening, from.Replica)
-	c.finish(l.opening)
-	l.opening, l.session, l.epoch, l.usedAt, l.reserved = nil, r.Session, r.Epoch, now, r.Reserved
+	c.opened(l)
+	l.session, l.epoch, l.usedAt, l.reserved = r.Session, r.Epoch, now, r.Reserved
 	waiters := l.waiters
 	l.waiters = nil
 	if l.reserved { // what clears goes first: the others would give the session up
@@ -82,6 +89,13 @@ func (c *Coordinator) onSession(now wire.Time, from Target, body []byte) {
 	for _, d := range waiters {
 		c.proceed(now, d)
 	}
+}
+
+// opened takes the answer to what was to open a session, and notes whether further copies may arrive.
+func (c *Coordinator) opened(l *link) {
+	l.doubled = l.doubled || l.opening.loose > 1
+	c.finish(l.opening)
+	l.opening = nil
 }
 
 func clearsFirst(d *deal) int {
@@ -94,8 +108,7 @@ func clearsFirst(d *deal) int {
 // sessionTurnedAway: the shard keeps as many sessions as it can. Those who wait are told, and the next
 // transaction tries again; but what clears asks for a place that is reserved for it.
 func (c *Coordinator) sessionTurnedAway(now wire.Time, l *link, status txn.Status) {
-	c.finish(l.opening)
-	l.opening = nil
+	c.opened(l)
 	waiters := l.waiters
 	l.waiters = nil
 	for _, d := range waiters {

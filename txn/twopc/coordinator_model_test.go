@@ -48,6 +48,8 @@ type bank struct {
 	estates []estate
 	// inherited counts them by what was found: committed, aborted, nobody can say.
 	inherited [3]int
+	// ended counts how often a client gave up its sessions, to open others at once.
+	ended int
 }
 
 type estate struct {
@@ -300,6 +302,10 @@ func (s *teller) turn() {
 			}
 		}
 		if s.then == nil && s.left > 0 {
+			if s.b.fault() && s.b.rand.IntN(2) == 0 {
+				s.c.End(s.b.now)
+				s.b.ended++
+			}
 			s.left--
 			s.transfer()
 			continue

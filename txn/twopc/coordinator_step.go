@@ -46,6 +46,12 @@ func (c *Coordinator) onTxn(now wire.Time, from Target, body []byte) {
 		c.ignore(IgnoredStranger)
 		return
 	}
+	if l.ending != nil && r.ID.Seq == l.first {
+		l.answered(now, l.ending, from.Replica)
+		c.finish(l.ending)
+		l.ending = nil
+		return
+	}
 	if l.opening != nil && r.ID.Seq == l.first {
 		l.answered(now, l.opening, from.Replica)
 		c.sessionTurnedAway(now, l, r.Status)
@@ -85,6 +91,8 @@ func (c *Coordinator) report(now wire.Time, p *party, r *txn.TxnReply) {
 		c.onCommitted(now, p, r)
 	case txn.StatusNone, txn.StatusExpired:
 		c.onGone(now, p, r.Status)
+	case txn.StatusLost:
+		c.onLost(now, p)
 	case txn.StatusMismatch:
 		c.onMismatch(p)
 	case txn.StatusFull:
@@ -118,6 +126,10 @@ func (c *Coordinator) onYes(now wire.Time, p *party, r *txn.TxnReply) {
 		d.time = max(d.time, r.Time)
 		c.dropCall(p)
 		c.voted(now, d)
+	case d.stage == stageDoubt && d.lost:
+		// Whether it is to abort nobody can tell: those that hold it settle it among themselves.
+		p.call.tries, p.call.cause = 0, Cause{Group: p.link.group, Status: r.Status, Detail: "a participant has lost its memory; the others are about to settle it"}
+		c.pause(now, p.call, probePause)
 	case d.stage == stageDoubt && p.call.kind == wire.KindResolve:
 		// Prepared here, never to be prepared where the record is gone: it is to abort, and what the
 		// log answers to that is the outcome. This yes alone proves nothing, it may be an old copy.
@@ -186,6 +198,25 @@ func (c *Coordinator) onGone(now wire.Time, p *party, status txn.Status) {
 		c.doubt(now, p, status)
 	case stageCommitting:
 		c.close(p, partyCommitted) // it voted yes, and forgets only what all have applied
+	default:
+		c.close(p, partyGone)
+	}
+}
+
+// onLost is a member that has lost its memory. Unlike the absence of a record elsewhere that says nothing of how
+// it had voted: the transaction may be committed where its participants settled it before. Those that remember
+// are asked until they have settled it.
+func (c *Coordinator) onLost(now wire.Time, p *party) {
+	d := p.deal
+	if p.link.session == p.session {
+		p.link.session = 0 // the next transaction opens another
+	}
+	switch {
+	case d.stage == stageVoting && p.state == partyYes:
+		c.ignore(IgnoredDuplicate) // a copy of a prepare that it had voted for
+	case d.stage == stageVoting:
+		d.lost = true
+		c.doubt(now, p, txn.StatusLost)
 	default:
 		c.close(p, partyGone)
 	}

@@ -31,8 +31,13 @@
 // # Epochs
 //
 // A group that lost its memory begins a new epoch. Asked about a transaction that names an older one, it
-// answers "lost" unless it has a record: an outcome known elsewhere decides; otherwise the doubt is shown
-// ([ParticipantStats]) until an operator decides.
+// answers "lost" unless it has a record, to participants and to coordinators: that proves nothing. An outcome known
+// elsewhere decides. Otherwise nobody but the coordinator, if it lives, can know whether the last vote was chosen,
+// and the operator who accepted the loss has accepted that too: the transaction is aborted. So that its participants
+// agree, each first freezes it by log entry ([Resolve]): from there on it takes no outcome from the coordinator. When
+// all that hold it have answered that it is frozen, and none knows an outcome from before, each aborts it
+// ([LogStats.SettledLost]). A client that was told "committed" in the last moment before the loss is then wrong in
+// all of the transaction, and not in a part of it.
 //
 // [Participant] is one shard's state machine together with what only its leader keeps (requests that
 // wait). [Coordinator] is the client's side. Both are pure: time comes in as an argument, what is to be

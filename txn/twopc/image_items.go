@@ -111,10 +111,11 @@ type imageRecord struct {
 	Key     []byte
 	Prepare []byte
 	Members []Member
+	Frozen  bool
 }
 
 func (r *record) picture() *imageRecord {
-	i := &imageRecord{Seq: r.id.Seq, Hash: r.hash, Status: r.status, Time: r.time, Key: r.key}
+	i := &imageRecord{Seq: r.id.Seq, Hash: r.hash, Status: r.status, Time: r.time, Key: r.key, Frozen: r.frozen}
 	if r.prepare != nil {
 		i.Prepare = PrepareBody.Append(nil, r.prepare)
 	} else {
@@ -124,7 +125,7 @@ func (r *record) picture() *imageRecord {
 }
 
 func (i *imageRecord) record(client txn.ClientID) (*record, error) {
-	r := &record{id: txn.ID{Client: client, Seq: i.Seq}, hash: i.Hash, status: i.Status, time: i.Time, key: i.Key, members: i.Members}
+	r := &record{id: txn.ID{Client: client, Seq: i.Seq}, hash: i.Hash, status: i.Status, time: i.Time, key: i.Key, members: i.Members, frozen: i.Frozen}
 	if i.Status != txn.StatusYes {
 		return r, nil
 	}

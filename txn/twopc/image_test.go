@@ -326,7 +326,7 @@ func TestEveryFieldOfTheStateHasItsPlaceInAnImage(t *testing.T) {
 	}{
 		{reflect.TypeFor[machine](), []string{"realm", "store", "locks", "sessions", "reserved", "records", "applied", "clock", "orphans", "sum", "generation", "unreadable", "alarms", "counted"}},
 		{reflect.TypeFor[session](), []string{"client", "first", "op", "mark", "claimed", "used", "reserved", "records", "generation"}},
-		{reflect.TypeFor[record](), []string{"id", "hash", "status", "time", "key", "prepare", "members"}},
+		{reflect.TypeFor[record](), []string{"id", "hash", "status", "time", "key", "prepare", "members", "frozen"}},
 	} {
 		var got []string
 		for f := range c.of.Fields() {

@@ -39,6 +39,9 @@ type Abort struct {
 type Resolve struct {
 	ID      txn.ID
 	Session wire.Op
+	// Freeze is for leaders only: a participant has lost its memory, and from now on the others decide.
+	// Prepared here, the transaction takes its outcome from nobody else.
+	Freeze bool
 }
 
 // Settle is a command that only a leader writes: the other participants' logs have told what became of a
@@ -50,6 +53,9 @@ type Settle struct {
 	Time txn.Timestamp
 	// Because is the participant whose log settled it.
 	Because wire.GroupID
+	// Frozen: it was decided by what was found when the transaction was frozen here, and at all others that
+	// held it prepared. Nothing else settles what is frozen.
+	Frozen bool
 }
 
 // Forget is a command that only a leader writes: all participants have applied the commit of a
@@ -72,6 +78,7 @@ type Inquiry struct {
 	Epoch   wire.Epoch
 	Session wire.Op
 	ID      txn.ID
+	Freeze  bool // see [Resolve]
 }
 
 // Finding answers an [Inquiry]: with what the log says, or with the reason why it was not looked up.
@@ -81,6 +88,8 @@ type Finding struct {
 	Time   txn.Timestamp
 	Reason txn.Reason
 	View   wire.View
+	// Frozen: it is prepared and frozen; see [Resolve].
+	Frozen bool
 }
 
 // Collect is a command that only a leader writes: old versions may go, those that were superseded by a time.

@@ -181,8 +181,8 @@ type ParticipantStats struct {
 	Store                       mvcc.Stats
 	Sessions, Records, Prepared int
 	Waiting, InFlight           int
-	// Doubts counts the prepared transactions that other participants are being asked about, Lost those
-	// among them that only an operator can decide, because a group lost its memory.
+	// Doubts counts the prepared transactions that other participants are being asked about, Lost those among them
+	// in which a group that lost its memory took part; they are settled when all others have answered.
 	Doubts, Lost int
 	// LongestDoubt is how long, of all transactions that were asked about, the longest stayed prepared
 	// while this replica led.

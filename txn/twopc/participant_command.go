@@ -21,13 +21,14 @@ type command struct {
 	// hash is that of the whole command, kind and participants included. It tells a retry from another
 	// request under the same id.
 	hash    uint64
-	id      txn.ID // of an OpenSession: the client and First
+	id      txn.ID // of an OpenSession or EndSession: the client and First
 	open    *txn.OpenSession
 	submit  *txn.Submit
 	prepare *Prepare
 	commit  *Commit
 	abort   *Abort
 	resolve *Resolve
+	end     *txn.EndSession
 	settle  *Settle
 	forget  *Forget
 	expire  *Expire
@@ -133,6 +134,10 @@ func (c *command) decode(body []byte) (err error) {
 		c.resolve = new(Resolve)
 		err = ResolveBody.Decode(body, c.resolve)
 		c.id = c.resolve.ID
+	case wire.KindEndSession:
+		c.end = new(txn.EndSession)
+		err = txn.EndSessionBody.Decode(body, c.end)
+		c.id = txn.ID{Client: c.end.Client, Seq: c.end.First}
 	default:
 		return c.decodeOwn(body)
 	}

@@ -133,7 +133,7 @@ func (p *Participant) Request(now wire.Time, from wire.Addr, kind wire.Kind, bod
 		p.takeScan(now, from, body)
 	case wire.KindValidate:
 		p.takeValidate(now, from, body)
-	case wire.KindOpenSession, wire.KindSubmit, wire.KindPrepare, wire.KindCommit, wire.KindAbort, wire.KindResolve:
+	case wire.KindOpenSession, wire.KindSubmit, wire.KindPrepare, wire.KindCommit, wire.KindAbort, wire.KindResolve, wire.KindEndSession:
 		p.takeCommand(now, asker{addr: from}, Command(kind, body))
 	default:
 		p.ignored++
@@ -144,6 +144,9 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 	c, bad := p.parse(b)
 	if bad == nil && c.prepare != nil {
 		bad = p.checkGroups(c.prepare.Members)
+	}
+	if bad == nil && c.resolve != nil && c.resolve.Freeze && !from.replica {
+		bad = malformed("only a participant may freeze a transaction")
 	}
 	switch {
 	case bad != nil:
@@ -315,7 +318,7 @@ func (p *Participant) TurnedAway(command []byte) {
 		return
 	}
 	p.land(f, false)
-	if q := p.of[f.id]; q != nil && (f.settle != nil || f.forget != nil) {
+	if q := p.of[f.id]; q != nil && q.decided && (f.settle != nil || f.forget != nil || f.resolve != nil) {
 		p.adjourn(p.now, q)
 	}
 	p.declineAll(f, fault{reason: txn.ReasonOverloaded, detail: "the log's queue is full"})

@@ -45,6 +45,9 @@ type machine struct {
 type LogStats struct {
 	// SettledCommits and SettledAborts were decided among the participants.
 	SettledCommits, SettledAborts uint64
+	// SettledLost counts, among SettledAborts, what was given up because a participant had lost its memory and no
+	// other knew an outcome.
+	SettledLost uint64
 	// RefusedLate counts prepares that came when a refusal stood already.
 	RefusedLate uint64
 	// Forgotten counts commits that the participants agreed to forget, Expired sessions.
@@ -70,6 +73,7 @@ type verdict struct {
 	objection string
 	released  *txn.Work // locks that went away
 	fresh     bool      // the vote was not there before
+	frozen    bool      // see record
 }
 
 // tick gives a command its time: the one that the leader proposed with the entry, but later than that of
@@ -98,6 +102,8 @@ func (m *machine) apply(c *command, at txn.Position, time txn.Timestamp) verdict
 		return m.abort(c.abort)
 	case c.resolve != nil:
 		return m.resolve(c.resolve)
+	case c.end != nil:
+		return m.endSession(c.end)
 	case c.settle != nil:
 		return m.settle(c.settle, at)
 	case c.forget != nil:
@@ -174,7 +180,9 @@ func (m *machine) reserve(s *session, reserved bool) {
 }
 
 // told is the answer that a record gives.
-func (r *record) told() verdict { return verdict{status: r.status, time: r.time, key: r.key} }
+func (r *record) told() verdict {
+	return verdict{status: r.status, time: r.time, key: r.key, frozen: r.frozen}
+}
 
 // standing finds the answer to a submit or prepare that was here before: the same one again. It reports
 // false if there is no record.
@@ -239,8 +247,11 @@ func (m *machine) prepare(c *command, time txn.Timestamp) verdict {
 	}
 	b := c.prepare
 	own := seat(b.Members, m.group)
-	if own.Epoch != m.epoch {
-		return verdict{status: txn.StatusExpired} // of a life of the group that it does not remember
+	switch {
+	case own.Epoch < m.epoch:
+		return verdict{status: txn.StatusLost} // it may have been prepared in a life that is not remembered
+	case own.Epoch > m.epoch:
+		return verdict{status: txn.StatusExpired}
 	}
 	s, v := m.admit(c, own.Session, b.Mark)
 	if s == nil {

@@ -22,6 +22,10 @@ func (m *machine) commit(b *Commit, at txn.Position) verdict {
 		return m.object(verdict{}, "a commit of a transaction that was never prepared here")
 	case r.status == txn.StatusCommitted:
 		return r.told()
+	case r.frozen && r.status == txn.StatusYes && !mutant.On("frozen-believes-commit"):
+		return r.told() // the others decide
+	case r.frozen && r.status == txn.StatusAborted:
+		return verdict{status: txn.StatusLost} // it was given up, whatever the votes had been
 	case r.status != txn.StatusYes:
 		return m.object(r.told(), "a commit of a transaction that this shard voted down")
 	}
@@ -43,11 +47,16 @@ func (m *machine) settle(b *Settle, at txn.Position) verdict {
 	switch {
 	case r == nil:
 		return verdict{status: txn.StatusNone}
+	case r.status == txn.StatusYes && r.frozen && !b.Frozen:
+		return r.told() // what was found before it was frozen may no longer be so
 	case r.status == txn.StatusYes && b.Commit:
 		m.counted.SettledCommits++
 		return m.finishCommit(r, max(b.Time, r.time), at)
 	case r.status == txn.StatusYes:
 		m.counted.SettledAborts++
+		if b.Frozen && b.Because == m.group {
+			m.counted.SettledLost++
+		}
 		return m.finish(r, txn.StatusAborted, 0)
 	case b.Commit != (r.status == txn.StatusCommitted):
 		return m.object(r.told(), "the participants' logs contradict each other")
@@ -76,12 +85,25 @@ func (m *machine) abort(b *Abort) verdict {
 // first; the mark counts only where there is none.
 func (m *machine) resolve(b *Resolve) verdict {
 	if r := m.find(b.ID); r != nil {
+		if b.Freeze && r.status == txn.StatusYes {
+			m.freeze(r)
+		}
 		return r.told()
+	}
+	if b.Session != 0 && b.Session < m.epoch.Base() {
+		return verdict{status: txn.StatusLost} // it may have been prepared in a life that is not remembered
 	}
 	if s := m.sessions[b.ID.Client]; s != nil && b.Session != 0 && b.Session != s.op {
 		return verdict{status: txn.StatusNone} // it could be prepared only in a session that is gone
 	}
 	return m.refuse(b.ID)
+}
+
+// freeze leaves the outcome of a prepared transaction to those participants that have a memory.
+func (m *machine) freeze(r *record) {
+	m.sum -= r.digest()
+	r.frozen = true
+	m.sum += r.digest()
 }
 
 // refuse logs that a transaction will never be prepared here, unless it is known already that it cannot.
@@ -130,7 +152,7 @@ func (m *machine) known(c *command) (verdict, bool) {
 	case wire.KindSubmit, wire.KindPrepare:
 		return m.standing(c)
 	case wire.KindResolve:
-		if r != nil {
+		if r != nil && !(c.resolve.Freeze && r.status == txn.StatusYes && !r.frozen) {
 			return r.told(), true
 		}
 	case wire.KindCommit:

@@ -12,7 +12,7 @@ func (p *Participant) reply(to wire.Addr, kind wire.Kind, body []byte) {
 // tell answers a command with what the log says.
 func (p *Participant) tell(to asker, c *command, v verdict) {
 	if to.replica {
-		p.report(to, &Finding{ID: c.id, Status: v.status, Time: v.time})
+		p.report(to, &Finding{ID: c.id, Status: v.status, Time: v.time, Frozen: v.frozen})
 		return
 	}
 	kind, body := p.encode(c, v)

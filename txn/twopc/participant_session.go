@@ -61,6 +61,9 @@ type record struct {
 	// members are all participants, while one of them may ask for the commit: of a Yes, and of a commit
 	// until it is known that all have applied it.
 	members []Member
+	// frozen: a participant has lost its memory, and the others decide. What the coordinator may still send
+	// is not believed: it may know of a vote that nobody remembers.
+	frozen bool
 }
 
 // needed reports whether the record must outlive its client's mark. Without a record the answer to an
@@ -179,10 +182,25 @@ func (m *machine) expire(b *Expire) verdict {
 		return verdict{status: txn.StatusNone}
 	}
 	m.counted.Expired++
+	m.shut(s)
+	return verdict{status: txn.StatusExpired}
+}
+
+// shut closes a session that is open.
+func (m *machine) shut(s *session) {
 	m.sum -= s.digest()
 	s.op = 0
 	m.sum += s.digest()
 	m.prune(s)
+}
+
+// endSession closes the session of a client that is done with it, like expiry, and takes its last word before. One that is not
+// open, or was opened by another op, is left as it is.
+func (m *machine) endSession(b *txn.EndSession) verdict {
+	if s := m.sessions[b.Client]; s != nil && s.open() && s.op == b.Session {
+		m.advance(s, b.Mark)
+		m.shut(s)
+	}
 	return verdict{status: txn.StatusExpired}
 }
 
@@ -248,6 +266,9 @@ func (r *record) digest() uint64 {
 	binary.LittleEndian.PutUint64(b[26:], uint64(r.time))
 	if r.needed() {
 		b[34] = 1
+	}
+	if r.frozen {
+		b[34] |= 2
 	}
 	var d xxhash.Digest
 	d.Reset()

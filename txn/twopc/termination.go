@@ -24,8 +24,8 @@ type terminator struct {
 	// sitting are the inquests under way, in the order in which they were begun. Invariant: at most maxInquests.
 	sitting []*inquest
 	of      map[txn.ID]*inquest
-	// lost are the doubts that cannot be settled, because a group that took part has lost its memory and
-	// the others only know that they voted yes.
+	// lost are the doubts in which a group that took part has lost its memory, and no outcome is known yet: the
+	// others have to answer before they are settled.
 	lost map[txn.ID]bool
 	// orphan is the last commit that was inquired about in order to forget it.
 	orphan   txn.ID
@@ -49,6 +49,7 @@ type inquest struct {
 	begun   wire.Time
 	doubt   bool // it is prepared here; otherwise it is committed here, and to be forgotten
 	decided bool // what is to be done about it stands proposed
+	frozen  bool // it is frozen here, and the others are asked to freeze it
 	asked   []asked
 }
 
@@ -169,7 +170,7 @@ func (p *Participant) wonder(now wire.Time, v vigil) {
 		p.watchAgain(now, v.id, v.since) // behind the others, so that what has ended does not pile up
 		return
 	}
-	p.inquire(now, &inquest{id: v.id, since: v.since, doubt: true}, r.members)
+	p.inquire(now, &inquest{id: v.id, since: v.since, doubt: true, frozen: r.frozen}, r.members)
 }
 
 // inquire asks all other participants at once.
@@ -183,7 +184,7 @@ func (p *Participant) inquire(now wire.Time, q *inquest, members []Member) {
 		if m.Group == p.group {
 			continue
 		}
-		request := Inquiry{Of: m.Group, Epoch: m.Epoch, Session: m.Session, ID: q.id}
+		request := Inquiry{Of: m.Group, Epoch: m.Epoch, Session: m.Session, ID: q.id, Freeze: q.frozen}
 		k := &call{kind: wire.KindInquire, route: p.route(m.Group), body: InquiryBody.Append(nil, &request)}
 		q.asked = append(q.asked, asked{Member: m, call: k})
 		p.start(now, k)
@@ -217,6 +218,9 @@ func (p *Participant) Found(now wire.Time, from Target, body []byte) {
 	if a == nil || a.call == nil {
 		return // it has told already
 	}
+	if q.frozen && f.Status == txn.StatusYes && !f.Frozen && !mutant.On("thawed-yes-counts") {
+		return // from before it was frozen there, when the coordinator could still settle it
+	}
 	if f.Reason != 0 {
 		if !p.refused(now, a.call, from.Replica, f.Reason, f.View) {
 			p.pushBack(now, a.call)
@@ -244,8 +248,13 @@ func (p *Participant) conclude(now wire.Time, q *inquest) {
 // concludeDoubt decides a prepared transaction. One known outcome, no or refusal decides alone; "none" is
 // as good as a no, because a shard forgets a commit only when all have applied it, and this one has not.
 // All votes being yes is a commit: none is ever withdrawn.
+//
+// Where a participant has lost its memory, and nothing else decides, its vote is not known to anybody but, perhaps, the
+// coordinator, which may have answered its caller. The others freeze the transaction first, each in its log, so
+// that the coordinator settles it nowhere any more; when all who held it prepared have, and none had an outcome
+// before that, it is aborted. So they agree, and what is given up was lost in part already.
 func (p *Participant) concludeDoubt(now wire.Time, q *inquest, r *record) {
-	settle := Settle{ID: q.id, Commit: true, Time: r.time}
+	settle := Settle{ID: q.id, Commit: true, Time: r.time, Frozen: q.frozen}
 	waiting, lost := false, false
 	for i := range q.asked {
 		a := &q.asked[i]
@@ -253,10 +262,10 @@ func (p *Participant) concludeDoubt(now wire.Time, q *inquest, r *record) {
 		case txn.StatusYes:
 			settle.Time, settle.Because = max(settle.Time, a.time), a.Group
 		case txn.StatusCommitted:
-			p.decide(q, wire.KindSettle, SettleBody.Append(nil, &Settle{ID: q.id, Commit: true, Time: a.time, Because: a.Group}))
+			p.decide(q, wire.KindSettle, SettleBody.Append(nil, &Settle{ID: q.id, Commit: true, Time: a.time, Because: a.Group, Frozen: q.frozen}))
 			return
 		case txn.StatusNo, txn.StatusRefused, txn.StatusAborted, txn.StatusNone:
-			p.decide(q, wire.KindSettle, SettleBody.Append(nil, &Settle{ID: q.id, Because: a.Group}))
+			p.decide(q, wire.KindSettle, SettleBody.Append(nil, &Settle{ID: q.id, Because: a.Group, Frozen: q.frozen}))
 			return
 		case txn.StatusLost:
 			lost = true
@@ -265,10 +274,14 @@ func (p *Participant) concludeDoubt(now wire.Time, q *inquest, r *record) {
 		}
 	}
 	switch {
+	case waiting && lost:
+		p.lost[q.id] = true
 	case waiting:
+	case q.frozen:
+		p.decide(q, wire.KindSettle, SettleBody.Append(nil, &Settle{ID: q.id, Because: p.group, Frozen: true}))
 	case lost:
 		p.lost[q.id] = true
-		p.adjourn(now, q) // the operator may decide meanwhile
+		p.decide(q, wire.KindResolve, ResolveBody.Append(nil, &Resolve{ID: q.id, Freeze: true}))
 	default:
 		p.decide(q, wire.KindSettle, SettleBody.Append(nil, &settle))
 	}
@@ -339,13 +352,17 @@ func (p *Participant) followed(c *command, v verdict) {
 		return
 	}
 	q := p.of[c.id]
-	if q == nil || v.released == nil && c.settle == nil && c.forget == nil {
+	froze := q != nil && !q.frozen && v.frozen && v.status == txn.StatusYes
+	if q == nil || v.released == nil && c.settle == nil && c.forget == nil && !froze {
 		return
 	}
 	if q.doubt && v.released != nil {
 		p.longest = max(p.longest, p.now.Sub(q.since))
 	}
 	p.dismiss(q)
+	if r := p.find(c.id); froze && r != nil {
+		p.inquire(p.now, &inquest{id: q.id, since: q.since, doubt: true, frozen: true}, r.members)
+	}
 }
 
 // doubts counts the transactions that others are asked about because they are prepared here.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
 )
 
 // participantMistakes are known ways to be wrong that can be put back; the bank must notice each.
@@ -28,6 +29,24 @@ var plainMistakes = []struct {
 	{"commit-without-prepare", "a commit where no prepare was is told as applied, with nothing to apply (known bug 21)", func(t *testing.T) bool {
 		o := newOne(t)
 		return o.do(wire.KindCommit, commit(3)).Kind != wire.KindRefusal || o.alarms != 1
+	}},
+	{"frozen-believes-commit", "a coordinator still settles here what was frozen because a group is lost, and the others have given it up", func(t *testing.T) bool {
+		o := newPeer(t)
+		o.status(wire.KindPrepare, among(2, writes("k"), 5, 6))
+		o.inquired(Inquiry{Epoch: 2, Session: opened, ID: tid(2), Freeze: true})
+		return o.status(wire.KindCommit, commit(2)) != txn.StatusYes
+	}},
+	{"thawed-yes-counts", "a transaction is given up with a lost group while its coordinator can still commit it elsewhere", func(t *testing.T) bool {
+		o := newPeer(t)
+		o.status(wire.KindPrepare, among(2, writes("k"), 5, 6))
+		o.pass(defaultDoubtBound)
+		o.found(5, Finding{ID: tid(2), Status: txn.StatusLost})
+		o.found(6, Finding{ID: tid(2), Status: txn.StatusYes})
+		o.freezes()
+		o.found(5, Finding{ID: tid(2), Status: txn.StatusLost})
+		o.found(6, Finding{ID: tid(2), Status: txn.StatusYes})
+		o.flush()
+		return o.find(tid(2)).status != txn.StatusYes
 	}},
 }
 

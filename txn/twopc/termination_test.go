@@ -13,11 +13,11 @@ import (
 // peer is a replica of another group.
 var peer = netip.MustParseAddrPort("10.0.1.5:7000")
 
-// newPeer returns a leader of group 0 in epoch 2 that knows groups of three, with the session of me open by
-// op 1.
+// newPeer returns a leader of group 0 in epoch 2 that knows groups of three, with the session of me
+// open by its first op.
 func newPeer(t *testing.T) *one {
 	o := &one{t: t, now: 1_000_000, Participant: NewParticipant(ParticipantConfig{
-		Map: shard.Map{Version: 1, Shards: 1}, Epoch: 2,
+		Map: shard.Map{Version: 1, Shards: 1},
 		Replicas: func(g wire.GroupID) int {
 			if g > 9 {
 				return 0
@@ -25,14 +25,24 @@ func newPeer(t *testing.T) *one {
 			return 3
 		},
 	})}
+	o.SetEpoch(2)
 	o.Lead(o.now, 3)
 	o.log(Command(wire.KindOpenSession, enc(&txn.OpenSession{Client: me, First: 1})))
 	return o
 }
 
+// opened is the op that opened the session.
+const opened = wire.Op(2)<<48 + 1
+
+func submitHere(seq uint64, w txn.Work) []byte {
+	return enc(&txn.Submit{ID: tid(seq), Session: opened, Mark: 1, Work: w})
+}
+
+func resolveHere(seq uint64) []byte { return enc(&Resolve{ID: tid(seq), Session: opened}) }
+
 // among is a prepare of group 0 and others, as seen in epoch 2, with the mark 1.
 func among(seq uint64, w txn.Work, others ...wire.GroupID) []byte {
-	p := Prepare{ID: tid(seq), Mark: 1, Members: []Member{{Group: 0, Epoch: 2, Session: 1}}, Work: w}
+	p := Prepare{ID: tid(seq), Mark: 1, Members: []Member{{Group: 0, Epoch: 2, Session: opened}}, Work: w}
 	for _, g := range others {
 		p.Members = append(p.Members, Member{Group: g, Epoch: 4, Session: 9})
 	}
@@ -96,7 +106,7 @@ func TestWhatTheOthersSayDecides(t *testing.T) {
 		"one refused":                {txn.StatusYes, txn.StatusRefused, txn.StatusAborted},
 		"one aborted":                {txn.StatusYes, txn.StatusAborted, txn.StatusAborted},
 		"one has no record":          {txn.StatusNone, txn.StatusYes, txn.StatusAborted},
-		"one lost its memory":        {txn.StatusLost, txn.StatusYes, txn.StatusYes},
+		"one lost its memory":        {txn.StatusLost, txn.StatusYes, txn.StatusYes}, // and is frozen
 		"one lost it, one committed": {txn.StatusLost, txn.StatusCommitted, txn.StatusCommitted},
 		"one lost it, one refused":   {txn.StatusLost, txn.StatusRefused, txn.StatusAborted},
 		"both lost their memory":     {txn.StatusLost, txn.StatusLost, txn.StatusYes},
@@ -133,20 +143,119 @@ func TestWhatTheOthersSayDecides(t *testing.T) {
 	}
 }
 
-// A doubt that nobody can settle is taken up again, and ends when the operator has decided.
-func TestALostDoubtIsAskedAboutAgain(t *testing.T) {
-	o := newPeer(t)
-	o.status(wire.KindPrepare, among(2, writes("k"), 5))
-	o.pass(defaultDoubtBound)
-	o.found(5, Finding{ID: tid(2), Status: txn.StatusLost})
-	if sent := o.pass(defaultDoubtBound); len(sent) != 1 || o.Stats().Lost != 1 {
-		t.Fatalf("asked %v, %d lost", sent, o.Stats().Lost)
+// freezes expects that the doubt about transaction 2 was frozen here, and returns the groups that are asked to.
+func (o *one) freezes() (groups []wire.GroupID) {
+	o.t.Helper()
+	if len(o.pending) != 1 || o.pending[0][0] != byte(wire.KindResolve) {
+		o.t.Fatalf("%d proposed, want the freezing", len(o.pending))
 	}
-	o.found(5, Finding{ID: tid(2), Status: txn.StatusCommitted, Time: 7})
-	o.flush()
-	if s := o.Stats(); s.Lost != 0 || s.Doubts != 0 || s.LongestDoubt != 2*defaultDoubtBound || s.SettledCommits != 1 {
+	batch := o.pending
+	o.pending = nil
+	o.Apply(o.Applied()+1, 0, batch)
+	r := o.Ready()
+	o.pending = append(o.pending, r.Propose...)
+	if x := o.find(tid(2)); !x.frozen || x.status != txn.StatusYes {
+		o.t.Fatalf("not frozen: %+v", x)
+	}
+	for _, m := range r.Ask {
+		var q Inquiry
+		if err := InquiryBody.Decode(m.Body, &q); err != nil || !q.Freeze {
+			o.t.Errorf("%+v, %v", q, err)
+		}
+	}
+	return o.inquiries(r.Ask)
+}
+
+// What a lost group leaves undecided is aborted, when all others that hold it have let go of their coordinator.
+func TestWhatALostGroupLeavesIsSettled(t *testing.T) {
+	frozen := Finding{ID: tid(2), Status: txn.StatusYes, Frozen: true}
+	for name, c := range map[string]struct {
+		six  []Finding
+		want txn.Status
+	}{
+		"the other froze it":           {[]Finding{frozen}, txn.StatusAborted},
+		"the other had committed":      {[]Finding{{ID: tid(2), Status: txn.StatusCommitted, Time: 7}}, txn.StatusCommitted},
+		"the other had voted no":       {[]Finding{{ID: tid(2), Status: txn.StatusNo}}, txn.StatusAborted},
+		"the other lost it too":        {[]Finding{{ID: tid(2), Status: txn.StatusLost}}, txn.StatusAborted},
+		"an old yes of the other":      {[]Finding{{ID: tid(2), Status: txn.StatusYes}}, txn.StatusYes},
+		"an old yes, then a commit":    {[]Finding{{ID: tid(2), Status: txn.StatusYes}, {ID: tid(2), Status: txn.StatusCommitted, Time: 7}}, txn.StatusCommitted},
+		"an old yes, then it froze it": {[]Finding{{ID: tid(2), Status: txn.StatusYes}, frozen}, txn.StatusAborted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newPeer(t)
+			o.status(wire.KindPrepare, among(2, writes("k"), 5, 6))
+			o.pass(defaultDoubtBound)
+			o.found(5, Finding{ID: tid(2), Status: txn.StatusLost})
+			o.found(6, Finding{ID: tid(2), Status: txn.StatusYes})
+			if got := o.freezes(); !slices.Equal(got, []wire.GroupID{5, 6}) || o.Stats().Lost != 1 {
+				t.Fatalf("asked %v, %d lost", got, o.Stats().Lost)
+			}
+			o.found(5, Finding{ID: tid(2), Status: txn.StatusLost})
+			for _, f := range c.six {
+				o.found(6, f)
+			}
+			o.flush()
+			o.want(o.find(tid(2)).status, c.want, "afterwards")
+			s := o.Stats()
+			if o.has("k") != (c.want == txn.StatusCommitted) || s.Alarms > 0 || (s.Lost > 0) != (c.want == txn.StatusYes) {
+				t.Errorf("written %v, %+v", o.has("k"), s)
+			}
+			if given := c.want == txn.StatusAborted && name != "the other had voted no"; (s.SettledLost > 0) != given {
+				t.Errorf("%d given up", s.SettledLost)
+			}
+			o.checkSum()
+		})
+	}
+}
+
+// Frozen, a transaction takes no outcome from its coordinator, nor from what was found before.
+func TestTheFrozenBelieveNobodyElse(t *testing.T) {
+	o := newPeer(t)
+	o.status(wire.KindPrepare, among(2, writes("k"), 5, 6))
+	f := o.inquired(Inquiry{Epoch: 2, Session: opened, ID: tid(2), Freeze: true})
+	if f.Status != txn.StatusYes || !f.Frozen {
+		t.Fatalf("%+v", f)
+	}
+	if again := o.inquired(Inquiry{Epoch: 2, Session: opened, ID: tid(2), Freeze: true}); again != f {
+		t.Errorf("asked again: %+v", again)
+	}
+	o.want(o.status(wire.KindCommit, commit(2)), txn.StatusYes, "a commit of the coordinator")
+	o.log(Command(wire.KindSettle, enc(&Settle{ID: tid(2), Commit: true, Because: 5})))
+	o.want(o.find(tid(2)).status, txn.StatusYes, "after what all votes had been")
+	if p := follow(t, o); !p.find(tid(2)).frozen || p.Hash() != o.Hash() {
+		t.Error("an image does not tell that it is frozen")
+	}
+	o.log(Command(wire.KindSettle, enc(&Settle{ID: tid(2), Because: 0, Frozen: true})))
+	o.want(o.find(tid(2)).status, txn.StatusAborted, "when it is decided")
+	o.want(o.status(wire.KindCommit, commit(2)), txn.StatusLost, "a commit of the coordinator afterwards")
+	if s := o.Stats(); s.Alarms != 0 || o.has("k") {
 		t.Errorf("%+v", s)
 	}
+	o.checkSum()
+}
+
+// Clients freeze nothing.
+func TestClientsCannotFreeze(t *testing.T) {
+	o := newPeer(t)
+	o.status(wire.KindPrepare, among(2, writes("k"), 5))
+	o.replies = nil
+	o.send(wire.KindResolve, enc(&Resolve{ID: tid(2), Session: opened, Freeze: true}))
+	if f := o.refusal(o.replies[0]); f.Reason != txn.ReasonMalformed || o.find(tid(2)).frozen || len(o.pending) > 0 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// A group that lost its memory says so to the coordinator too, and never that it has no record.
+func TestALostGroupProvesNothing(t *testing.T) {
+	o := newPeer(t)
+	older := enc(&Prepare{ID: tid(2), Mark: 1, Members: []Member{{Group: 0, Epoch: 1, Session: 9}, {Group: 5, Epoch: 4, Session: 9}}, Work: writes("k")})
+	o.want(o.status(wire.KindPrepare, older), txn.StatusLost, "a prepare of the life before")
+	o.want(o.status(wire.KindResolve, enc(&Resolve{ID: tid(2), Session: 9})), txn.StatusLost, "a question about it")
+	if o.find(tid(2)) != nil {
+		t.Error("there is a record of it")
+	}
+	newer := enc(&Prepare{ID: tid(3), Mark: 1, Members: []Member{{Group: 0, Epoch: 3, Session: 9}}, Work: writes("k")})
+	o.want(o.status(wire.KindPrepare, newer), txn.StatusExpired, "a prepare of a life to come")
 }
 
 func TestWhoIsHeardIsNotDoubted(t *testing.T) {
@@ -251,7 +360,7 @@ func TestInquestsTakeTurns(t *testing.T) {
 }
 
 func TestInquired(t *testing.T) {
-	ask := Inquiry{Of: 0, Epoch: 2, Session: 1, ID: tid(2)}
+	ask := Inquiry{Of: 0, Epoch: 2, Session: opened, ID: tid(2)}
 	change := func(f func(*Inquiry)) Inquiry {
 		q := ask
 		f(&q)
@@ -267,9 +376,9 @@ func TestInquired(t *testing.T) {
 		"committed":          {func(o *one) { prepared(o); o.status(wire.KindCommit, commit(2)) }, ask, Finding{Status: txn.StatusCommitted}},
 		"aborted":            {func(o *one) { prepared(o); o.status(wire.KindAbort, abort(2)) }, ask, Finding{Status: txn.StatusAborted}},
 		"no record":          {nil, ask, Finding{Status: txn.StatusRefused}},
-		"of another session": {nil, change(func(q *Inquiry) { q.Session = 3 }), Finding{Status: txn.StatusNone}},
+		"of another session": {nil, change(func(q *Inquiry) { q.Session = opened + 2 }), Finding{Status: txn.StatusNone}},
 		"below the mark": {func(o *one) {
-			o.status(wire.KindSubmit, enc(&txn.Submit{ID: tid(5), Session: 1, Mark: 5, Work: writes("m")}))
+			o.status(wire.KindSubmit, enc(&txn.Submit{ID: tid(5), Session: opened, Mark: 5, Work: writes("m")}))
 		}, ask, Finding{Status: txn.StatusNone}},
 		"of a life before":    {nil, change(func(q *Inquiry) { q.Epoch = 1 }), Finding{Status: txn.StatusLost}},
 		"of a life to come":   {nil, change(func(q *Inquiry) { q.Epoch = 3 }), Finding{Reason: txn.ReasonNotReady, View: 3}},
@@ -298,7 +407,7 @@ func TestInquired(t *testing.T) {
 // A refusal that an inquiry has logged binds: the prepare that comes late votes no more.
 func TestAnInquiryRefusesForGood(t *testing.T) {
 	o := newPeer(t)
-	if f := o.inquired(Inquiry{Epoch: 2, Session: 1, ID: tid(2)}); f.Status != txn.StatusRefused {
+	if f := o.inquired(Inquiry{Epoch: 2, Session: opened, ID: tid(2)}); f.Status != txn.StatusRefused {
 		t.Fatalf("%+v", f)
 	}
 	o.want(o.status(wire.KindPrepare, among(2, writes("k"), 5)), txn.StatusRefused, "a late prepare")
@@ -364,7 +473,7 @@ func TestACommitFarAheadIsNotBelieved(t *testing.T) {
 
 func TestSessionsExpire(t *testing.T) {
 	o := newPeer(t)
-	o.status(wire.KindSubmit, submit(1, writes("a")))
+	o.status(wire.KindSubmit, submitHere(1, writes("a")))
 	o.status(wire.KindPrepare, among(2, writes("open"), 5))
 	o.status(wire.KindPrepare, among(3, writes("done"), 5))
 	o.status(wire.KindPrepare, among(4, writes("dropped"), 5))
@@ -384,9 +493,9 @@ func TestSessionsExpire(t *testing.T) {
 	if o.find(tid(1)) != nil || o.find(tid(4)) != nil || o.find(tid(3)) == nil {
 		t.Error("what nobody needs is kept, or what others need is gone")
 	}
-	o.want(o.status(wire.KindSubmit, submit(7, writes("b"))), txn.StatusExpired, "in the expired session")
+	o.want(o.status(wire.KindSubmit, submitHere(7, writes("b"))), txn.StatusExpired, "in the expired session")
 	o.want(o.status(wire.KindOpenSession, enc(&txn.OpenSession{Client: me, First: 1})), txn.StatusExpired, "a late copy of the opening")
-	o.want(o.status(wire.KindResolve, resolve(1)), txn.StatusNone, "what became of a forgotten one")
+	o.want(o.status(wire.KindResolve, resolveHere(1)), txn.StatusNone, "what became of a forgotten one")
 	o.want(o.status(wire.KindCommit, commit(2)), txn.StatusCommitted, "the commit of what was prepared")
 	if !o.has("open") || o.orphans.Len() != 2 {
 		t.Errorf("written %v, %d orphans", o.has("open"), o.orphans.Len())
@@ -412,7 +521,7 @@ func TestOrphansAreForgottenByAgreement(t *testing.T) {
 			o.status(wire.KindPrepare, among(2, writes("k"), 5, 6))
 			o.status(wire.KindCommit, commit(2))
 			s := o.sessions[me]
-			o.log(Command(wire.KindExpire, enc(&Expire{Client: me, Session: 1, Used: s.used})))
+			o.log(Command(wire.KindExpire, enc(&Expire{Client: me, Session: opened, Used: s.used})))
 			if o.orphans.Len() != 1 {
 				t.Fatal("no orphan")
 			}
@@ -443,8 +552,8 @@ func TestASessionInUseDoesNotExpire(t *testing.T) {
 	o := newPeer(t)
 	o.clock += 2 * txn.Timestamp(defaultSessionBound)
 	o.pass(defaultSessionBound / sweeps)
-	o.want(o.status(wire.KindSubmit, submit(2, writes("a"))), txn.StatusCommitted, "submit")
-	stale := Expire{Client: me, Session: 1, Used: 1}
+	o.want(o.status(wire.KindSubmit, submitHere(2, writes("a"))), txn.StatusCommitted, "submit")
+	stale := Expire{Client: me, Session: opened, Used: 1}
 	o.log(Command(wire.KindExpire, enc(&stale)))
 	for range 3 {
 		o.pass(defaultSessionBound / sweeps)
@@ -466,7 +575,7 @@ func TestReopeningForgetsNoCommit(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	o.replies = nil
-	if f := o.inquired(Inquiry{Epoch: 2, Session: 1, ID: tid(2)}); f.Status != txn.StatusCommitted {
+	if f := o.inquired(Inquiry{Epoch: 2, Session: opened, ID: tid(2)}); f.Status != txn.StatusCommitted {
 		t.Errorf("asked by another participant: %+v", f)
 	}
 	// The client's own word is.
