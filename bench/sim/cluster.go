@@ -49,7 +49,7 @@ func (c *cluster) layOut() {
 func (c *cluster) addSeat(h *host, place shard.Seat) {
 	ip, port16, _ := c.topology.Endpoint(place)
 	s := &seat{c: c, host: h, group: wire.GroupID(place.Group), self: wire.ReplicaID(place.Replica)}
-	s.port = &port{addr: netip.AddrPortFrom(netip.MustParseAddr(ip), port16), host: h.id, receive: s.receive}
+	s.port = &port{addr: netip.AddrPortFrom(netip.MustParseAddr(ip), port16), host: h.id, receive: s.receive, egress: s.egress}
 	c.net.ports[s.port.addr] = s.port
 	h.seats = append(h.seats, s)
 	c.groups[place.Group][place.Replica] = s

@@ -50,6 +50,9 @@ func (c *cluster) tallySettled() {
 		}
 		c.situations[settledCommits] += int(log.SettledCommits)
 		c.situations[settledAborts] += int(log.SettledAborts)
+		if log.SettledLost > 0 {
+			c.situations[settledLost] += int(log.SettledLost)
+		}
 		c.situations[refusedLate] += int(log.RefusedLate)
 		c.situations[forgottenAgreed] += int(log.Forgotten)
 		c.situations[sessionsExpired] += int(log.Expired)

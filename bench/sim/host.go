@@ -35,6 +35,7 @@ type host struct {
 	seats  []*seat
 	down   bool
 	paused bool
+	kernel *kernel // nil where there is none
 }
 
 // seat is one replica's place on a host. The replica is nil while the host is down.
@@ -50,6 +51,8 @@ type seat struct {
 	life    int // starts so far; a turn planned in a former life does nothing
 	inbox   []transport.Datagram
 	planned bool
+	turning bool
+	fast    *fastPath // while it runs, if the host has a kernel
 	seen    replica.State
 	checked wire.Op // ops up to it were compared with the other replicas'
 	// lost: it went down with a memory or a disk, and has not taken part in the group since; wiped: a disk.
@@ -74,8 +77,8 @@ func (s *seat) boot() {
 	}
 	s.replica = replica.New(replica.Config{
 		Cluster: s.c.clusterID(), Group: s.group, Self: s.self, Peers: s.c.peers(s.group), Groups: s.c.addresses(), Keys: s.c.keys, DatagramBytes: 1400,
-		Rebirth: s.newEngine,
-	}, engine, &s.disk, replica.NoFastPath{})
+		Rebirth: s.newEngine, Offloads: s.c.plan.Kernel.Offloads,
+	}, engine, &s.disk, s.openFastPath())
 	s.life++
 	s.inbox, s.planned = nil, false
 	s.tick(s.life)
@@ -112,13 +115,14 @@ func (s *seat) newEngine() (replica.Engine, error) {
 // kill ends the replica without a warning.
 func (s *seat) kill() {
 	s.tallyDoubts()
+	s.closeFastPath()
 	s.replica, s.engine = nil, nil
 	s.life++
 	s.inbox = nil
 }
 
 func (s *seat) receive(d transport.Datagram) {
-	if s.replica == nil || len(s.inbox) >= inboxLimit {
+	if s.replica == nil || s.ingress(d) || len(s.inbox) >= inboxLimit {
 		return
 	}
 	s.inbox = append(s.inbox, d)
@@ -155,14 +159,20 @@ func (s *seat) turn() {
 	}
 	in := s.inbox
 	s.inbox = nil
+	s.turning = true
 	defer func() {
+		s.turning = false
 		if p := recover(); p != nil {
 			s.c.w.fail("%v panics: %v", s, p)
 		}
 	}()
+	s.replica.Rise()
 	if err := s.replica.Step(s.host.clock.read(s.c.w.now), in, sender{s.c.net, s.port}); err != nil {
 		s.c.w.fail("%v: %v", s, err)
 		return
+	}
+	if !s.replica.Rest() {
+		s.plan(0)
 	}
 	s.c.inspect(s)
 }
@@ -185,6 +195,8 @@ type cluster struct {
 	epochs, decided []wire.Epoch
 	// situations counts what has happened, by kind.
 	situations map[string]int
+	// calm: nobody switches offloads any more.
+	calm bool
 	// longestDoubt of all leaders' lives.
 	longestDoubt wire.Duration
 }

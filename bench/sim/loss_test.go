@@ -24,6 +24,27 @@ func TestAllDownAtOnce(t *testing.T) {
 	}
 }
 
+// One group of several is lost. Within a few seeds that happens while transactions are prepared there and elsewhere, and
+// some of those are given up.
+func TestAGroupIsLost(t *testing.T) {
+	met := map[string]int{}
+	for seed := int64(1); seed <= 20; seed++ {
+		report, err := RunLoss(seed)
+		if err != nil {
+			t.Error(err)
+		}
+		for name, n := range report.Situations {
+			met[name] += n
+		}
+	}
+	for _, name := range []string{lostWhilePrepared, settledLost} {
+		if met[name] == 0 {
+			t.Errorf("never met: %s", name)
+		}
+		t.Logf("%d %s", met[name], name)
+	}
+}
+
 // disaster is a run across a loss.
 type disaster struct {
 	*simulation
@@ -205,16 +226,4 @@ func (d *disaster) judgeLives() error {
 		}
 	}
 	return nil
-}
-
-// onlyWrites is a transaction without what it read.
-func onlyWrites(t check.Txn) check.Txn {
-	ops := t.Ops
-	t.Ops = nil
-	for _, op := range ops {
-		if op.Kind != check.KindRead {
-			t.Ops = append(t.Ops, op)
-		}
-	}
-	return t
 }

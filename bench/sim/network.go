@@ -24,6 +24,8 @@ type port struct {
 	addr    wire.Addr
 	host    int
 	receive func(transport.Datagram)
+	// egress, if set, returns what is sent in place of a datagram, and to whom, or nobody.
+	egress func(data []byte) (to []wire.Addr, frame []byte)
 }
 
 func newNetwork(w *world) *network {
@@ -43,6 +45,14 @@ type sender struct {
 // Send takes a copy of each datagram and lets fate decide.
 func (s sender) Send(batch []transport.Datagram) error {
 	for i := range batch {
+		if s.from.egress != nil {
+			if to, frame := s.from.egress(batch[i].Data); len(to) > 0 {
+				for _, addr := range to {
+					s.n.send(s.from, addr, bytes.Clone(frame))
+				}
+				continue
+			}
+		}
 		s.n.send(s.from, batch[i].Addr, bytes.Clone(batch[i].Data))
 	}
 	return nil

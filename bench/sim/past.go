@@ -35,6 +35,8 @@ type memory struct {
 	newest txn.Timestamp // the latest commit known
 	times  []txn.Timestamp
 	seen   map[txn.Timestamp]string
+	// void: a group has lost its memory, and with it what others had prepared with it.
+	void bool
 }
 
 // committed takes note of a commit.
@@ -50,7 +52,7 @@ func (c *client) committed(a *attempt, time txn.Timestamp) {
 func (c *client) recall() {
 	m, r := &c.s.memory, c.s.w.rand
 	switch n := r.Intn(4); {
-	case m.newest == 0:
+	case m.newest == 0 || m.void:
 		c.increment()
 	case n == 0 && c.proof.time != 0:
 		c.recallOwn()
@@ -114,7 +116,9 @@ func (c *client) readPast(at txn.Timestamp, keys [][]byte, then func([]txn.Value
 	c.busy = true
 	token := c.await(func(done twopc.Completion) {
 		if done.Result == twopc.ResultValues {
-			then(done.Values)
+			if !c.s.memory.void {
+				then(done.Values)
+			}
 		} else {
 			c.missed(&done)
 		}

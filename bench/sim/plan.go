@@ -21,6 +21,8 @@ type Plan struct {
 	Garbage   int64
 	// Lease is the length of leader leases, or 0.
 	Lease wire.Duration
+	// Kernel is what the hosts' kernels do.
+	Kernel KernelPlan
 }
 
 // What a run must contain to count.

@@ -65,6 +65,7 @@ func Run(seed int64) (Report, error) {
 	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
 	s.report.Faults = s.nemesis.count
 	s.c.tallySettled()
+	s.c.tallyKernels()
 	s.report.Situations, s.report.LongestDoubt = s.c.situations, s.c.longestDoubt
 	for _, v := range s.c.views {
 		s.report.ViewChanges += int(v - v.Epoch().First())
@@ -80,7 +81,9 @@ func newSimulation(seed int64) *simulation {
 	w := newWorld(seed)
 	plan := drawPlan(w.rand)
 	plan.drawLeases(seed)
+	plan.drawKernel(seed)
 	s := &simulation{w: w, c: newCluster(w, plan), report: Report{Seed: seed, Plan: plan}}
+	s.c.giveKernels(seed)
 	s.memory.seen = map[txn.Timestamp]string{}
 	for i := range plan.Clients {
 		s.clients = append(s.clients, newClient(s, i))
@@ -98,6 +101,7 @@ func (s *simulation) play() error {
 		return s.w.now >= wire.Time(s.plan().Faults) && s.report.Operations() >= minOperations && s.nemesis.total() >= minStrikes
 	})
 	s.nemesis.heal()
+	s.c.calmKernels()
 	s.healed, s.stopping = true, true
 	s.c.expectNoDoubt()
 	if !s.w.run(s.w.now.Add(healing), s.quiet) && s.w.failed == nil {
@@ -105,6 +109,9 @@ func (s *simulation) play() error {
 	}
 	if s.w.failed != nil {
 		return s.w.failed
+	}
+	if err := s.goOn(); err != nil {
+		return err
 	}
 	if what := s.c.contradictions(); what != "" {
 		return fmt.Errorf("%s", what)

@@ -1,5 +1,7 @@
 package model
 
-// mistaken reports whether a known mistake is switched on. It never is but in tests built with the tag mutants,
-// which replace the function: they see that a test notices the mistake.
-var mistaken = func(string) bool { return false }
+import "github.com/anodekv/anode/internal/mutant"
+
+// mistaken reports whether a known mistake is switched on. It never is but in tests built with the tag mutants: they
+// see that a test, here or in the simulator, notices the mistake.
+func mistaken(name string) bool { return mutant.On(name) }

@@ -62,6 +62,9 @@ func (s *Slot) Drain(take func(wire.Frame)) (n int) {
 	return n
 }
 
+// Pending is how many ops were claimed since the last Drain.
+func (s *Slot) Pending() int { return int(s.Word.Op() - s.cursor) }
+
 // Lead lets the programs count for a leader: acked is what each member has acknowledged in this view as far as is
 // known, last the last op.
 func (s *Slot) Lead(c Config, acked []wire.Op, last wire.Op) {

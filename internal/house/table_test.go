@@ -42,7 +42,7 @@ var table = []row{
 		may:   transactions,
 		never: with(world, "./paxos"), pure: true},
 	{rooms: []string{"./bpf/model"},
-		may:   []string{"./shard", "./shard/mvcc", "./paxos/wire"},
+		may:   []string{"./shard", "./shard/mvcc", "./paxos/wire", "./internal/mutant"},
 		never: with(world, "./paxos"), pure: true},
 
 	// Packets to attack the programs and the model with; only tests import it.
