@@ -44,8 +44,8 @@ bpf-fresh: ## prove that the committed kernel object is what its sources make (n
 	bash bpf/src/fresh.sh
 
 .PHONY: bpf-test
-bpf-test: ## test the kernel programs; needs root, and a skip is an error
-	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bpf/...
+bpf-test: ## test the kernel programs and the kernel path; needs root, and a skip is an error
+	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bpf/... ./bench/kernelpath
 
 .PHONY: bpf-fuzz
 bpf-fuzz: ## fuzz the kernel programs against their model for FUZZTIME; needs root

@@ -35,6 +35,9 @@ func Prove(device string, r Rung, peers ...netip.Addr) (err error) {
 	if err != nil {
 		return fmt.Errorf("bpf: prove %v on %s: %w", r, device, err)
 	}
+	if err := unfit(ifi, r); err != nil {
+		return err // before anything is done to the interface
+	}
 	k, err := Load(Options{LogSlots: 1})
 	if err != nil {
 		return err
@@ -58,19 +61,37 @@ func (k *Kernel) Prove(ifindex int, r Rung, peers ...netip.Addr) error {
 	if err != nil {
 		return fmt.Errorf("bpf: prove %v: %w", r, err)
 	}
-	switch {
-	case ifi.Flags&net.FlagUp == 0:
-		err = fmt.Errorf("%w: the interface is down", ErrUnproven)
-	case ifi.Flags&net.FlagLoopback != 0:
+	if err := unfit(ifi, r); err != nil {
+		return err
+	}
+	if ifi.Flags&net.FlagLoopback != 0 {
 		err = k.proveLoopback()
-	case r == RungXDPNative && driver(ifi.Name) == "veth":
-		err = fmt.Errorf("%w: answers of native XDP leave a veth only where the other end has a program too, "+
-			"which cannot be seen from here: take tcx", ErrUnproven)
-	default:
+	} else {
 		err = k.proveIngress(ifi, peers)
 	}
 	if err != nil {
 		return fmt.Errorf("%v on %s: %w", r, ifi.Name, err)
+	}
+	return nil
+}
+
+// Unfit tells without a packet, and before anything is attached, why a rung is of no use on an interface, if that is
+// known. It fails with [ErrUnproven].
+func Unfit(ifindex int, r Rung) error {
+	ifi, err := net.InterfaceByIndex(ifindex)
+	if err != nil {
+		return fmt.Errorf("bpf: look at the interface for %v: %w", r, err)
+	}
+	return unfit(ifi, r)
+}
+
+func unfit(ifi *net.Interface, r Rung) error {
+	switch {
+	case ifi.Flags&net.FlagUp == 0:
+		return fmt.Errorf("%v on %s: %w: the interface is down", r, ifi.Name, ErrUnproven)
+	case r == RungXDPNative && driver(ifi.Name) == "veth":
+		return fmt.Errorf("%v on %s: %w: answers of native XDP leave a veth only where the other end has a program too, "+
+			"which cannot be seen from here: take tcx", r, ifi.Name, ErrUnproven)
 	}
 	return nil
 }

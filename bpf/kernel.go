@@ -73,6 +73,9 @@ func (k *Kernel) share() (err error) {
 	return err
 }
 
+// LogSlots is how many ops each follower's log holds.
+func (k *Kernel) LogSlots() int { return int(k.log.MaxEntries) }
+
 // Close detaches the programs and removes them. All slots must be closed before, or it does nothing and fails.
 func (k *Kernel) Close() error {
 	k.mu.Lock()

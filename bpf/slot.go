@@ -77,11 +77,11 @@ func (k *Kernel) Open(key Key) (*Slot, error) {
 // take finds a free place and prepares it, before any packet can be directed to it.
 func (s *Slot) take() error {
 	k := s.kernel
-	for int(s.index) < len(k.taken) && k.taken[s.index] {
+	for int(s.index) < len(k.taken) && (k.taken[s.index] || k.worn(s.index)) {
 		s.index++
 	}
 	if int(s.index) == len(k.taken) {
-		return fmt.Errorf("%w: all %d slots of this kernel are in use", ErrTaken, len(k.taken))
+		return fmt.Errorf("%w: all %d slots of this kernel are in use, or have no generation left", ErrTaken, len(k.taken))
 	}
 	s.control = &k.controls.of[s.index]
 	s.clear()
@@ -90,6 +90,13 @@ func (s *Slot) take() error {
 	}
 	k.taken[s.index] = true
 	return nil
+}
+
+// worn reports whether a place has no generation left, for a follower or for a leader. Generations are never used
+// twice, so nobody is given it any more.
+func (k *Kernel) worn(index uint32) bool {
+	c := &k.controls.of[index]
+	return loadWord(&c.Word).generation() >= genMax || loadWord(&c.Lead).generation() >= genMax
 }
 
 // clear fences the place and forgets whose it was. The generations go on: a program that was stalled since then

@@ -25,6 +25,10 @@ type Config struct {
 	// ports anywhere, Host "" for 127.0.0.1.
 	Host string
 	Port int
+	// HostOf, if set, gives each node a host of its own.
+	HostOf func(node int) string
+	// Offload says whether the nodes use the kernel path.
+	Offload server.OffloadMode
 	// Admin is the admin address of each node, by its index; nil is none.
 	Admin func(node int) string
 	// Keys of the cluster; unless Open says that there are none, the zero Keys are drawn by chance.
@@ -102,7 +106,11 @@ func (cfg *Config) layOut() shard.Topology {
 		port = firstPort + mrand.IntN(max(1, lastPort-firstPort-cfg.Ports()))
 	}
 	for i := range cfg.Nodes {
-		t.Nodes = append(t.Nodes, shard.Node{Name: "node" + strconv.Itoa(i+1), Host: cfg.Host, Port: uint16(port + i*(cfg.Shards+1))})
+		host := cfg.Host
+		if cfg.HostOf != nil {
+			host = cfg.HostOf(i)
+		}
+		t.Nodes = append(t.Nodes, shard.Node{Name: "node" + strconv.Itoa(i+1), Host: host, Port: uint16(port + i*(cfg.Shards+1))})
 	}
 	t.Groups = shard.Place(t.Nodes, cfg.Shards, min(cfg.Nodes, 3))
 	return t
@@ -120,7 +128,7 @@ func (c *Cluster) start(ctx context.Context) error {
 
 // StartNode starts a node that was killed.
 func (c *Cluster) StartNode(ctx context.Context, i int) error {
-	cfg := server.Config{Topology: c.Topology, Name: c.Topology.Nodes[i].Name, Disks: c.disk}
+	cfg := server.Config{Topology: c.Topology, Name: c.Topology.Nodes[i].Name, Disks: c.disk, Offload: c.cfg.Offload}
 	if !c.cfg.Open {
 		cfg.Keys = wire.Keys{Replica: wire.NewKey(c.cfg.Keys.Replica), Client: wire.NewKey(c.cfg.Keys.Client)}
 	}
@@ -158,6 +166,9 @@ func (c *Cluster) Stop() {
 		c.Kill(i)
 	}
 }
+
+// Node is a node that runs, or nil.
+func (c *Cluster) Node(i int) *server.Node { return c.nodes[i] }
 
 // Servers lists one address per node; a client needs any of them to find the rest.
 func (c *Cluster) Servers() []string {

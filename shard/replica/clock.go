@@ -15,7 +15,7 @@ type SystemClock struct{}
 // Now reads both clocks.
 func (SystemClock) Now() Instant {
 	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+	if err := unix.ClockGettime(bootTime, &ts); err != nil {
 		panic("replica: no boot-time clock: " + err.Error()) // every Linux has it
 	}
 	return Instant{Now: wire.Time(ts.Nano()), Wall: time.Now().UnixNano()}

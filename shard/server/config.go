@@ -43,6 +43,9 @@ type Config struct {
 	// DatagramBytes is the largest datagram into which frames are packed; 0 means what the node's interface
 	// sends in one piece.
 	DatagramBytes int
+	// Offload says whether the replicas use the kernel path, on the interface that has the node's address. It takes
+	// privileges; what is attached ends with the node.
+	Offload OffloadMode
 	// Admin is the endpoint for operators; without an address there is none.
 	Admin AdminConfig
 	Log   *slog.Logger

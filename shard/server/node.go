@@ -27,16 +27,21 @@ type Node struct {
 	admin *admin        // nil if there is none
 	addrs [][]wire.Addr // of all replicas, by group and index
 	seats []*seat
-	stop  context.CancelFunc
-	wg    sync.WaitGroup
+	// device is the interface that carries the kernel path, nil if there is none: then noDevice says why.
+	device   *device
+	noDevice OffloadState
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
 }
 
 // seat is one replica of the node.
 type seat struct {
 	shard.Seat
-	loop *replica.Loop
-	done chan struct{}
-	err  error // set before done is closed
+	loop   *replica.Loop
+	lane   *lane // nil if it has no part of the kernel: then noLane says why, if it should
+	noLane error
+	done   chan struct{}
+	err    error // set before done is closed
 }
 
 // Start starts a node: all its replicas, or none.
@@ -70,6 +75,10 @@ func Start(ctx context.Context, cfg Config) (*Node, error) {
 		n.Stop()
 		return nil, fmt.Errorf("node %s: %w", cfg.Name, err)
 	}
+	if err := n.openOffload(ctx, run); err != nil {
+		n.Stop()
+		return nil, fmt.Errorf("node %s: %w", cfg.Name, err)
+	}
 	for _, place := range cfg.Topology.Seats(cfg.Name) {
 		if err := n.startSeat(run, place); err != nil {
 			n.Stop()
@@ -85,16 +94,19 @@ func (n *Node) startSeat(run context.Context, place shard.Seat) error {
 	if err != nil {
 		return err
 	}
-	r, err := n.newReplica(place)
+	s := &seat{Seat: place, done: make(chan struct{})}
+	r, err := n.newReplica(s)
 	if err != nil {
 		_ = conn.Close()
 		return err
 	}
-	s := &seat{Seat: place, loop: replica.NewLoop(r, conn, replica.SystemClock{}), done: make(chan struct{})}
+	s.loop = replica.NewLoop(r, conn, replica.SystemClock{})
 	n.seats = append(n.seats, s)
 	n.wg.Go(func() {
 		defer close(s.done)
-		if s.err = s.loop.Run(run); s.err != nil {
+		s.err = s.loop.Run(run)
+		n.closeLane(s)
+		if s.err != nil {
 			// A replica that cannot go on takes its node down, where an operator sees it.
 			n.cfg.Log.Error("a replica cannot go on, the node stops", "group", place.Group, "replica", place.Replica, "error", s.err)
 			n.stop()
@@ -103,18 +115,24 @@ func (n *Node) startSeat(run context.Context, place shard.Seat) error {
 	return nil
 }
 
-func (n *Node) newReplica(place shard.Seat) (*replica.Replica, error) {
-	disk := n.cfg.Disks(place)
+func (n *Node) newReplica(s *seat) (*replica.Replica, error) {
+	place, disk := s.Seat, n.cfg.Disks(s.Seat)
 	newEngine := func() (replica.Engine, error) { return n.newEngine(place, disk) }
 	engine, err := newEngine()
 	if err != nil {
 		return nil, err
 	}
-	return replica.New(replica.Config{
+	cfg := replica.Config{
 		Cluster: wire.ClusterID(n.cfg.Topology.Cluster), Group: wire.GroupID(place.Group), Self: wire.ReplicaID(place.Replica),
 		Peers: n.addrs[place.Group], Groups: n.addrs, Keys: n.cfg.Keys, DatagramBytes: n.cfg.DatagramBytes,
 		Rebirth: newEngine, Lost: func(s replica.State) { n.lost(place, s) },
-	}, engine, disk, replica.NoFastPath{}), nil
+		Offloads: n.cfg.Offload.offloaded(), Clock: replica.SystemClock{},
+	}
+	fast, err := n.openLane(s, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return replica.New(cfg, engine, disk, fast), nil
 }
 
 // newEngine begins a life of a replica from what its disk says.

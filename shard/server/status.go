@@ -17,6 +17,7 @@ type SeatStatus struct {
 	replica.State
 	Counters     replica.Counters
 	Transactions twopc.ParticipantStats
+	Offload      LaneStatus
 	Err          error // why the replica has stopped or has not answered, if so; all else is empty then
 }
 
@@ -46,7 +47,7 @@ func (n *Node) LiveBytes(ctx context.Context) (sum int64) {
 func (s *seat) look(ctx context.Context) SeatStatus {
 	seen := &SeatStatus{Seat: s.Seat} // its own, because an unanswered question may be answered later
 	err := s.loop.Do(ctx, func(r *replica.Replica) {
-		seen.State, seen.Counters = r.Engine().State(), r.Counters()
+		seen.State, seen.Counters, seen.Offload = r.Engine().State(), r.Counters(), s.lookAtLane(r)
 		if e, ok := r.Engine().(*replica.MultiPaxos); ok {
 			seen.Transactions = e.Participant().Stats()
 		}
