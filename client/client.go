@@ -33,7 +33,8 @@ func start(cfg *Config, s *scout, coord *twopc.Coordinator) *Client {
 }
 
 // Close ends the client. Transactions under way are given a bounded time to finish; see [Config]. What is
-// still waiting then is told [ErrUnavailable] or [ErrOutcomeUnknown], later calls [ErrClosed].
+// still waiting then is told [ErrUnavailable] or [ErrOutcomeUnknown], later calls [ErrClosed]. Shards are told that the
+// client is gone, so that they need not keep a place for it until they have heard nothing for ten minutes.
 func (c *Client) Close() error {
 	c.loop.closing.Store(true)
 	c.loop.conn.Wake()

@@ -13,6 +13,10 @@ import (
 // idleWait is how long the loop sleeps when nothing is due; requests wake it.
 const idleWait = time.Second
 
+// endWait is how long a client that is being closed waits for shards to take note that its sessions end: enough for a
+// lost datagram or two.
+const endWait = 100 * time.Millisecond
+
 // errand is what a call asks of the loop.
 type errand uint8
 
@@ -70,6 +74,7 @@ type loop struct {
 
 	closing   atomic.Bool
 	closeWait time.Duration
+	ended     bool          // the sessions have been given up
 	stopped   chan struct{} // closed when the loop has ended
 }
 
@@ -78,7 +83,7 @@ func (l *loop) run() {
 	defer close(l.stopped)
 	defer l.conn.Close()
 	in := make([]transport.Datagram, recvBatch)
-	var closeAt time.Time
+	var closeAt time.Time // zero until the client is being closed
 	for {
 		n, err := l.conn.Recv(in, l.wait())
 		if err != nil { // only a closed or broken socket fails
@@ -89,12 +94,29 @@ func (l *loop) run() {
 			if closeAt.IsZero() {
 				closeAt = time.Now().Add(l.closeWait)
 			}
-			if len(l.pending) == 0 && l.coord.Unfinished() == 0 || !time.Now().Before(closeAt) {
+			if !time.Now().Before(closeAt) || l.finished(&closeAt) {
 				break
 			}
 		}
 	}
 	l.cancelAll()
+}
+
+// finished reports whether a client that is being closed is done. When nothing is under way any more it gives up its
+// sessions, for which it waits a little: they are only a convenience for the shards, which let them expire.
+func (l *loop) finished(closeAt *time.Time) bool {
+	if len(l.pending) > 0 || len(l.orders) > 0 || l.coord.Unfinished() > 0 {
+		return false
+	}
+	if !l.ended {
+		l.ended = true
+		l.coord.End(l.now())
+		l.flush()
+		if limit := time.Now().Add(min(endWait, l.closeWait)); limit.Before(*closeAt) {
+			*closeAt = limit
+		}
+	}
+	return l.coord.Ending() == 0
 }
 
 func (l *loop) now() wire.Time { return wire.Time(time.Since(l.epoch)) }

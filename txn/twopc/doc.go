@@ -26,6 +26,10 @@
 // until each knows that all have applied them ([Forget]). Opening a session anew closes the old one like
 // expiry: it is no word either. Limits never stand in the way of any of these commands.
 //
+// A client that is closed ends its sessions itself ([txn.EndSession]), which closes them like expiry, after its last
+// word. It does so only where nothing of its own is under way and no copy of what opened the session: whatever
+// else comes late names a session that is not open, and is refused.
+//
 // It is assumed that no datagram is late by more than a session's bound, which is ten minutes by default.
 //
 // # Epochs
