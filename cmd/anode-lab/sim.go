@@ -19,20 +19,26 @@ import (
 func simCommand() *cobra.Command {
 	var seeds, parallel int
 	var first int64
-	var verbose bool
+	var verbose, loss bool
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run the whole cluster in virtual time, under faults, from seeds",
 		Long: `Run the whole cluster and its clients in virtual time, one run per seed. Each run lasts at least 5
 simulated seconds, 500 operations and 3 faults; then everything is healed, must come to rest in one state,
-and the history that the clients saw is checked. The same seed gives the same run.`,
+and the history that the clients saw is checked. The same seed gives the same run.
+
+With --loss one group of several loses its memory in each run, while others hold what they prepared with it; the loss
+is accepted, and all that remembers must agree.`,
 		Example: "  anode-lab sim --seeds 2000 --seed 1\n  anode-lab sim --seeds 1 --seed 4711 --verbose",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if seeds < 1 || parallel < 1 {
 				return errors.New("--seeds and --parallel must be at least 1")
 			}
-			t := totals{out: cmd.OutOrStdout(), verbose: verbose, faults: map[string]int{}, situations: map[string]int{}}
+			t := totals{out: cmd.OutOrStdout(), verbose: verbose, play: sim.Run, faults: map[string]int{}, situations: map[string]int{}}
+			if loss {
+				t.play, t.flags = sim.RunLoss, " --loss"
+			}
 			t.run(first, seeds, parallel)
 			return t.summary()
 		},
@@ -40,6 +46,7 @@ and the history that the clients saw is checked. The same seed gives the same ru
 	cmd.Flags().IntVar(&seeds, "seeds", 100, "how many seeds to run")
 	cmd.Flags().Int64Var(&first, "seed", 1, "the first seed")
 	cmd.Flags().IntVar(&parallel, "parallel", runtime.NumCPU(), "how many to run at a time")
+	cmd.Flags().BoolVar(&loss, "loss", false, "play runs in which one group of several loses its memory and the loss is accepted")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print a line for every seed")
 	return cmd
 }
@@ -47,6 +54,8 @@ and the history that the clients saw is checked. The same seed gives the same ru
 // totals adds up the runs.
 type totals struct {
 	out                                io.Writer
+	play                               func(seed int64) (sim.Report, error)
+	flags                              string // that repeat it
 	verbose                            bool
 	seeds, failures                    int
 	seconds                            float64
@@ -68,7 +77,7 @@ func (t *totals) run(first int64, seeds, parallel int) {
 	go func() {
 		for i := range seeds {
 			group.Go(func() error {
-				report, err := sim.Run(first + int64(i))
+				report, err := t.play(first + int64(i))
 				results <- result{report, err}
 				return nil
 			})
@@ -98,7 +107,7 @@ func (t *totals) add(r result) {
 	}
 	if r.err != nil {
 		t.failures++
-		fmt.Fprintf(t.out, "FAIL %v\n  repeat it with: go run ./cmd/anode-lab sim --seeds 1 --seed %d\n", r.err, r.report.Seed)
+		fmt.Fprintf(t.out, "FAIL %v\n  repeat it with: go run ./cmd/anode-lab sim --seeds 1 --seed %d%s\n", r.err, r.report.Seed, t.flags)
 	} else if t.verbose {
 		fmt.Fprintf(t.out, "ok   %+v\n", r.report)
 	}
