@@ -33,6 +33,9 @@ type Config struct {
 	Servers []string
 	// Key is the cluster's client key, 16 bytes. It must be empty for a cluster without keys.
 	Key []byte
+	// AlsoKey is a client key under which answers are believed too, while the cluster's keys are being changed; nothing is
+	// sent under it.
+	AlsoKey []byte
 	// Cluster is the cluster's number. If it is set, no other cluster is accepted.
 	Cluster uint64
 	// CloseWait is how long Close waits for transactions that are under way; zero is 2 s.
@@ -73,14 +76,25 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	return start(&cfg, s, coord), nil
 }
 
-func (cfg *Config) keys() (wire.Keys, error) {
-	if len(cfg.Key) == 0 {
-		return wire.Keys{}, nil
+func (cfg *Config) keys() (keys wire.Keys, err error) {
+	if len(cfg.AlsoKey) > 0 && len(cfg.Key) == 0 {
+		return keys, errors.New("there is an AlsoKey and no Key: what is sent needs one")
 	}
-	if len(cfg.Key) != wire.KeySize {
-		return wire.Keys{}, fmt.Errorf("the key has %d bytes: give the cluster's client key, %d bytes", len(cfg.Key), wire.KeySize)
+	if keys.Client, err = readKey(cfg.Key); err != nil {
+		return keys, err
 	}
-	return wire.Keys{Client: wire.NewKey([wire.KeySize]byte(cfg.Key))}, nil
+	keys.Also.Client, err = readKey(cfg.AlsoKey)
+	return keys, err
+}
+
+func readKey(b []byte) (wire.Key, error) {
+	switch len(b) {
+	case 0:
+		return wire.Key{}, nil
+	case wire.KeySize:
+		return wire.NewKey([wire.KeySize]byte(b)), nil
+	}
+	return wire.Key{}, fmt.Errorf("the key has %d bytes: give the cluster's client key, %d bytes", len(b), wire.KeySize)
 }
 
 // newCoordinator draws the client's identity. 64 random bits are never drawn twice, so the identity is new

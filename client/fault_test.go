@@ -189,6 +189,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"no server answered":     func(c *client.Config) { c.Servers = []string{"10.9.9.9:1"} },
 		"belongs to cluster 77":  func(c *client.Config) { c.Cluster = 78 },
 		"the key has 3 bytes":    func(c *client.Config) { c.Key = []byte("abc") },
+		"the key has 2 bytes":    func(c *client.Config) { c.Key, c.AlsoKey = make([]byte, 16), []byte("ab") },
+		"an AlsoKey and no Key":  func(c *client.Config) { c.Key, c.AlsoKey = nil, make([]byte, 16) },
 		"no server answered: ch": func(c *client.Config) { c.Key = make([]byte, 16); c.Key[0] = 9 },
 	} {
 		cfg := f.config()

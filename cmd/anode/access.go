@@ -74,7 +74,7 @@ func (a *access) run(fn func(ctx context.Context, db *client.Client) error) erro
 	defer stop()
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	db, err := client.Open(ctx, client.Config{Servers: c.Servers, Key: c.Key})
+	db, err := client.Open(ctx, client.Config{Servers: c.Servers, Key: c.Key, AlsoKey: c.AlsoKey})
 	if err != nil {
 		return unopened(err, &c)
 	}

@@ -173,7 +173,7 @@ func (b *benchmark) run(ctx context.Context, w *workload.Workload) error {
 func openWithin(ctx context.Context, c *config.Client) (*client.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	return client.Open(ctx, client.Config{Servers: c.Servers, Key: c.Key})
+	return client.Open(ctx, client.Config{Servers: c.Servers, Key: c.Key, AlsoKey: c.AlsoKey})
 }
 
 func (b *benchmark) stores(dbs []*client.Client, n int) []runner.Store {

@@ -81,7 +81,7 @@ func (s *standing) config(nodes, shards int) (cfg local.Config, err error) {
 	if keys.Replica == [wire.KeySize]byte{} {
 		return cfg, fmt.Errorf("key file %s has no replica key: nodes need both", s.keyFile)
 	}
-	cfg.Keys = local.Keys(keys)
+	cfg.Keys = local.Keys{Replica: keys.Replica, Client: keys.Client}
 	return cfg, nil
 }
 

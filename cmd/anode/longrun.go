@@ -25,7 +25,7 @@ func (a *access) runLong(fn func(ctx context.Context, db *client.Client, limit t
 	defer stop()
 	finding, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	db, err := client.Open(finding, client.Config{Servers: c.Servers, Key: c.Key})
+	db, err := client.Open(finding, client.Config{Servers: c.Servers, Key: c.Key, AlsoKey: c.AlsoKey})
 	if err != nil {
 		return unopened(err, &c)
 	}

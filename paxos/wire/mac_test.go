@@ -100,6 +100,9 @@ func TestWithoutAKeyFramesCarryNoCode(t *testing.T) {
 func TestKeysByKind(t *testing.T) {
 	other := NewKey([KeySize]byte{1})
 	both := Keys{Replica: testKey, Client: other}
+	next, nextClient := NewKey([KeySize]byte{2}), NewKey([KeySize]byte{3})
+	changing := both
+	changing.Also = AlsoKeys{Replica: next, Client: nextClient}
 	for _, c := range []struct {
 		name   string
 		keys   Keys
@@ -113,6 +116,13 @@ func TestKeysByKind(t *testing.T) {
 		{"a request", both, KindSubmit, other, false, true},
 		{"a request under the replicas' key", both, KindSubmit, testKey, false, false},
 		{"an answer", both, KindTxnReply, other, false, true},
+		{"the present key while it is changed", changing, KindAccept, testKey, false, true},
+		{"the other key while it is changed", changing, KindAccept, next, false, true},
+		{"a request under the other key", changing, KindSubmit, nextClient, false, true},
+		{"a client speaks as a replica under the other key", changing, KindAccept, nextClient, false, false},
+		{"a third key", changing, KindAccept, other, false, false},
+		{"no code while keys are changed", changing, KindAccept, Key{}, false, false},
+		{"one key is changed, no code", Keys{Replica: testKey, Client: other, Also: AlsoKeys{Client: nextClient}}, KindAccept, Key{}, false, false},
 		{"no code at all", both, KindAccept, Key{}, false, false},
 		{"no keys", Keys{}, KindAccept, Key{}, true, true},
 		{"no keys, sealed", Keys{}, KindAccept, testKey, true, true},
@@ -133,7 +143,7 @@ func TestKeysByKind(t *testing.T) {
 			}
 		})
 	}
-	if both.For(KindNewView) != testKey || both.For(KindResolve) != other || both.For(KindReadReply) != other {
+	if changing.For(KindAccept) != testKey || both.For(KindNewView) != testKey || both.For(KindResolve) != other || both.For(KindReadReply) != other {
 		t.Error("For chose the wrong key")
 	}
 }

@@ -89,8 +89,8 @@ func checkKeys(k wire.Keys) error {
 		return nil // it is warned of when the node starts
 	case k.Replica.Zero() || k.Client.Zero():
 		return errors.New("only one of the two keys is set: a node needs the replica key and the client key, or neither")
-	case k.Replica == k.Client:
-		return errors.New("the replica key and the client key are the same: a client could speak as a replica")
+	case k.Replica == k.Client, k.Replica == k.Also.Client, !k.Also.Replica.Zero() && (k.Also.Replica == k.Client || k.Also.Replica == k.Also.Client):
+		return errors.New("a replica key and a client key are the same: a client could speak as a replica")
 	}
 	return nil
 }

@@ -98,15 +98,16 @@ func TestNodeDoesNotStart(t *testing.T) {
 		want  error
 		words []string
 	}{
-		"no such directory": {func(c *server.Config) { c.DataDir = filepath.Join(file, "below") }, syscall.ENOTDIR, []string{"data directory", file}},
-		"no directory":      {func(c *server.Config) { c.DataDir = "" }, nil, []string{"no data directory"}},
-		"unknown name":      {func(c *server.Config) { c.Name = "n7" }, nil, []string{`"n7"`, "not in the topology"}},
-		"no cluster":        {func(c *server.Config) { c.Topology.Cluster = 0 }, nil, []string{"cluster id is 0"}},
-		"half of the keys":  {func(c *server.Config) { c.Keys.Replica = wire.Key{} }, nil, []string{"only one of the two keys"}},
-		"the same keys":     {func(c *server.Config) { c.Keys.Replica = c.Keys.Client }, nil, []string{"a client could speak as a replica"}},
-		"an unknown host":   {func(c *server.Config) { c.Topology.Nodes[0].Host = "no.such.host.invalid" }, nil, []string{"no.such.host.invalid"}},
-		"a host elsewhere":  {func(c *server.Config) { c.Topology.Nodes[0].Host = "192.0.2.1" }, syscall.EADDRNOTAVAIL, []string{"192.0.2.1:12000"}},
-		"a slow election":   {func(c *server.Config) { c.Timing.Election = 1 }, nil, []string{"election timeout"}},
+		"no such directory":                  {func(c *server.Config) { c.DataDir = filepath.Join(file, "below") }, syscall.ENOTDIR, []string{"data directory", file}},
+		"no directory":                       {func(c *server.Config) { c.DataDir = "" }, nil, []string{"no data directory"}},
+		"unknown name":                       {func(c *server.Config) { c.Name = "n7" }, nil, []string{`"n7"`, "not in the topology"}},
+		"no cluster":                         {func(c *server.Config) { c.Topology.Cluster = 0 }, nil, []string{"cluster id is 0"}},
+		"half of the keys":                   {func(c *server.Config) { c.Keys.Replica = wire.Key{} }, nil, []string{"only one of the two keys"}},
+		"a client's key among the replicas'": {func(c *server.Config) { c.Keys.Also.Replica = c.Keys.Client }, nil, []string{"a client could speak as a replica"}},
+		"the same keys":                      {func(c *server.Config) { c.Keys.Replica = c.Keys.Client }, nil, []string{"a client could speak as a replica"}},
+		"an unknown host":                    {func(c *server.Config) { c.Topology.Nodes[0].Host = "no.such.host.invalid" }, nil, []string{"no.such.host.invalid"}},
+		"a host elsewhere":                   {func(c *server.Config) { c.Topology.Nodes[0].Host = "192.0.2.1" }, syscall.EADDRNOTAVAIL, []string{"192.0.2.1:12000"}},
+		"a slow election":                    {func(c *server.Config) { c.Timing.Election = 1 }, nil, []string{"election timeout"}},
 		"a full disk": {func(c *server.Config) {
 			disk := &fullDisk{}
 			disk.full.Store(true)

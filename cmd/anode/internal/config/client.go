@@ -26,6 +26,8 @@ type Client struct {
 	Servers []string
 	// Key is the cluster's client key, or nothing for a cluster without keys.
 	Key []byte
+	// AlsoKey is believed too, or nothing.
+	AlsoKey []byte
 	// Timeout is how long the command may take.
 	Timeout time.Duration
 }
@@ -119,6 +121,9 @@ func (f *clientFile) client() (Client, error) {
 			m.add("%w", err)
 		}
 		c.Key = keys.Client[:]
+		if keys.AlsoClient != noKey {
+			c.AlsoKey = keys.AlsoClient[:]
+		}
 	}
 	return c, m.err()
 }

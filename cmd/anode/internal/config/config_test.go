@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"io/fs"
 	"os"
@@ -248,6 +249,10 @@ func TestKeyFileMistakes(t *testing.T) {
 		"no name":     {clientHex, "expected `replica: HEX`"},
 		"twice":       {"client: " + clientHex + "\nclient: " + replicaHex, "line 2: this key was set before"},
 		"same keys":   {"client: " + clientHex + "\nreplica: " + clientHex, "are the same: a client could speak as a replica"},
+		"same also":   {"client: " + clientHex + "\nreplica: " + replicaHex + "\nclient-also: " + replicaHex, "a client could speak as a replica"},
+		"also same":   {"client: " + clientHex + "\nreplica: " + replicaHex + "\nreplica-also: " + clientHex, "a client could speak as a replica"},
+		"no change":   {"client: " + clientHex + "\nclient-also: " + clientHex, "names one key twice"},
+		"no present":  {"client: " + clientHex + "\nreplica-also: " + replicaHex, "replica-also and no replica key"},
 		"half a node": {"client: " + clientHex, "has no replica key: a node needs both"},
 	} {
 		path := write(t, "keys", c.file)
@@ -263,5 +268,22 @@ func TestClientKeyFile(t *testing.T) {
 	keys, err := ReadKeys(write(t, "keys", "client: "+clientHex))
 	if err != nil || keys.Client.Zero() || !keys.Replica.Zero() {
 		t.Errorf("%+v, %v", keys, err)
+	}
+}
+
+// While keys are changed a file has two of each, and says which are sent under.
+func TestKeysThatAreChanged(t *testing.T) {
+	c, err := load(t, good+"key-file: "+write(t, "keys", "replica-also: "+clientHex+"\nreplica: "+replicaHex+
+		"\nclient: "+strings.Repeat("01", 16)+"\nclient-also: "+strings.Repeat("02", 16))+"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, also := c.Keys.Replica.Bytes(), c.Keys.Also.Replica.Bytes()
+	if hex.EncodeToString(sent[:]) != replicaHex || hex.EncodeToString(also[:]) != clientHex {
+		t.Errorf("sent under %x, also believed %x", sent, also)
+	}
+	sent, also = c.Keys.Client.Bytes(), c.Keys.Also.Client.Bytes()
+	if sent[0] != 1 || also[0] != 2 {
+		t.Errorf("clients: sent under %x, also believed %x", sent, also)
 	}
 }
