@@ -21,6 +21,19 @@ type transfer struct {
 	chosen Op // known to be chosen at the source
 	bodies [][]byte
 	askAt  Time
+	// patience is how long the next answer is waited for before it is asked for again: longer each time that
+	// none came, or that one came twice, which shows that it had only been slow.
+	patience Duration
+}
+
+// fetchDoublings bounds how often the patience is doubled: what is really lost is still asked for again within an
+// election timeout.
+const fetchDoublings = 3
+
+// waitLonger makes the patience of a transfer longer.
+func (c *Core) waitLonger(x *transfer) {
+	t := &c.cfg.Timing
+	x.patience = min(2*x.patience, t.Retransmit<<fetchDoublings, t.RetransmitMax)
 }
 
 func (x *transfer) have() Op { return x.from + Op(len(x.bodies)) }
@@ -31,7 +44,7 @@ func (c *Core) startTransfer(purpose Purpose, source ReplicaID, view View, need 
 		c.log.replaceTail(c.log.chosen, nil)
 	}
 	c.hearing.heard = c.now
-	x := &transfer{purpose: purpose, source: source, view: view, from: c.log.chosen, chosen: c.log.chosen, need: need}
+	x := &transfer{purpose: purpose, source: source, view: view, from: c.log.chosen, chosen: c.log.chosen, need: need, patience: c.cfg.Timing.Retransmit}
 	c.xfer = x
 	c.resumeImage()
 	if c.copied.from == x.from {
@@ -82,7 +95,7 @@ func (c *Core) dropTransfer() {
 
 func (c *Core) fetch() {
 	x := c.xfer
-	x.askAt = c.now.Add(c.cfg.Timing.Retransmit)
+	x.askAt = c.now.Add(x.patience)
 	if c.image.done && !c.image.staged {
 		return // its owner will say whether it is right
 	}
@@ -93,9 +106,10 @@ func (c *Core) fetch() {
 	c.send(x.source, frame(wire.KindFetch, x.view, x.have(), c.log.chosen, fetchBody.Append(nil, &f)))
 }
 
-// fetchDue asks again when an answer was lost.
+// fetchDue asks again when an answer was lost, or seems so.
 func (c *Core) fetchDue() {
-	if c.xfer != nil && c.now >= c.xfer.askAt {
+	if x := c.xfer; x != nil && c.now >= x.askAt {
+		c.waitLonger(x)
 		c.fetch()
 	}
 }
@@ -181,6 +195,10 @@ func (c *Core) stepEntries(m *Message) {
 	case c.fencing:
 		c.ignore(IgnoredFencing)
 		return
+	case m.Op < x.have():
+		c.waitLonger(x)
+		c.ignore(IgnoredGap)
+		return
 	case m.Op != x.have():
 		c.ignore(IgnoredGap)
 		return
@@ -196,7 +214,8 @@ func (c *Core) stepEntries(m *Message) {
 // is on its way, and not asked for again before it has been still for a while.
 func (c *Core) progressed(m *Message) {
 	x := c.xfer
-	x.askAt = c.now.Add(c.cfg.Timing.Retransmit)
+	x.patience = c.cfg.Timing.Retransmit
+	x.askAt = c.now.Add(x.patience)
 	x.chosen = max(x.chosen, m.Chosen)
 	c.hearing.heard = c.now
 	if c.status == Changing {
