@@ -77,6 +77,9 @@ func (l *Loop) answer() {
 	}
 }
 
+// Transport tells what the loop's connection has counted. It may be called by any goroutine.
+func (l *Loop) Transport() transport.Stats { return l.conn.Stats() }
+
 // Do runs fn in the replica's own goroutine, between two turns, and waits for it.
 func (l *Loop) Do(ctx context.Context, fn func(*Replica)) error {
 	ran := make(chan struct{})

@@ -62,6 +62,7 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 	if r.Restore != 0 {
 		e.restore()
 	}
+	e.participant.Now(t.Now)
 	for _, entry := range r.Chosen {
 		e.apply(entry)
 	}

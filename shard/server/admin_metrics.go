@@ -34,6 +34,7 @@ func (collector) Describe(out chan<- *prometheus.Desc) {
 	for i := range reasonMetrics {
 		out <- reasonMetrics[i].desc
 	}
+	out <- latencyDesc
 	out <- doorAnsweredDesc
 	out <- doorRejectedDesc
 }
@@ -65,6 +66,7 @@ func collectReplica(out chan<- prometheus.Metric, s *SeatStatus) {
 		m := &replicaMetrics[i]
 		out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(s), group)
 	}
+	collectLatencies(out, &s.Traffic, group)
 	for i := range reasonMetrics {
 		m := &reasonMetrics[i]
 		for reason, n := range m.values(s) {

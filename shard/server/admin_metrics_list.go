@@ -92,6 +92,16 @@ var replicaMetrics = []replicaMetric{
 	counter("alarms_total", "Outcomes that contradict what is chosen here. Each one is a bug or a forgery.",
 		func(s *SeatStatus) uint64 { return s.Transactions.Alarms }),
 
+	counter("requests_repeated_total", "Commands of clients that had come before, because their answers were lost or late.",
+		func(s *SeatStatus) uint64 { return s.Traffic.Repeated }),
+	counter("requests_waited_total", "How often a request met a lock of another transaction and waited for it.",
+		func(s *SeatStatus) uint64 { return s.Traffic.Waited }),
+	counter("transactions_conflicted_total", "Transactions voted down, and reads found stale, because another transaction was faster.",
+		func(s *SeatStatus) uint64 { return s.Traffic.Conflicts }),
+
+	gauge("transport_streams_open", "Connections for what fits no datagram.",
+		func(s *SeatStatus) float64 { return float64(s.Transport.Stream.Open) }),
+
 	counter("frames_received_total", "Frames received.", func(s *SeatStatus) uint64 { return s.Counters.FramesIn }),
 	counter("frames_sent_total", "Frames sent.", func(s *SeatStatus) uint64 { return s.Counters.FramesOut }),
 	counter("promises_saved_total", "Writes of the promise file, each synced.", func(s *SeatStatus) uint64 { return s.Counters.Promises }),
@@ -111,6 +121,25 @@ var reasonMetrics = []reasonMetric{
 	{describe("reads_confirmed_total", "Reads that the leader confirmed.", "group", "by"),
 		func(s *SeatStatus) map[string]uint64 {
 			return map[string]uint64{"lease": s.Reads.ByLease, "round": s.Reads.ByRound}
+		}},
+	{describe("requests_refused_total", "Requests of clients that were not carried out.", "group", "reason"),
+		func(s *SeatStatus) map[string]uint64 { return refused(&s.Traffic) }},
+	{describe("transport_datagrams_total", "Datagrams taken from the system and given to it, those of streams included.", "group", "direction"),
+		func(s *SeatStatus) map[string]uint64 {
+			return map[string]uint64{"received": s.Transport.Received, "sent": s.Transport.Sent}
+		}},
+	{describe("transport_bytes_total", "Bytes of those datagrams.", "group", "direction"),
+		func(s *SeatStatus) map[string]uint64 {
+			return map[string]uint64{"received": s.Transport.ReceivedBytes, "sent": s.Transport.SentBytes}
+		}},
+	{describe("transport_system_calls_total", "System calls that receive, send, and wait for datagrams.", "group", "call"),
+		func(s *SeatStatus) map[string]uint64 {
+			return map[string]uint64{"receive": s.Transport.RecvCalls, "send": s.Transport.SendCalls, "wait": s.Transport.WaitCalls}
+		}},
+	{describe("transport_dropped_total", "Datagrams lost on this machine: the receive queue was full, the system did not take what was sent, or a stream had no room.", "group", "where"),
+		func(s *SeatStatus) map[string]uint64 {
+			t := &s.Transport
+			return map[string]uint64{"receive": t.RecvDrops, "send": t.SendDrops, "stream": t.Stream.SendDrops}
 		}},
 	{describe("images_total", "Images of the state: taken for others, restored from others, dropped unfinished, wrong.", "group", "fate"),
 		func(s *SeatStatus) map[string]uint64 {

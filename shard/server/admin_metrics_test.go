@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/anodekv/anode/shard"
+	"github.com/anodekv/anode/txn/twopc"
 )
 
 // The names follow Prometheus' conventions, and are what Describe has announced.
@@ -20,7 +21,7 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := len(replicaMetrics) + len(reasonMetrics) + 4; len(families) != want {
+	if want := len(replicaMetrics) + len(reasonMetrics) + 5; len(families) != want {
 		t.Errorf("%d metrics, want %d", len(families), want)
 	}
 	problems, err := promlint.NewWithMetricFamilies(families).Lint()
@@ -44,6 +45,13 @@ func (everySeat) Collect(out chan<- prometheus.Metric) {
 	}
 	for i := range s.Counters.BadFrames {
 		s.Counters.BadFrames[i] = uint64(i + 1)
+	}
+	for i := range s.Traffic.Refused {
+		s.Traffic.Refused[i] = uint64(i + 1)
+	}
+	for _, k := range twopc.RequestKinds {
+		l := s.Traffic.Of(k)
+		l.Buckets[0], l.Buckets[twopc.LatencyBuckets-1], l.Sum = 1, 2, 3
 	}
 	collectReplica(out, s)
 	collectReplica(out, &SeatStatus{Seat: shard.Seat{Group: 1}, Err: context.DeadlineExceeded})

@@ -150,7 +150,9 @@ func TestMetricsOfANode(t *testing.T) {
 		`anode_replica_up{group="1"} 1`, `anode_replica_status{group="1",status="normal"} 1`, `anode_replica_status{group="1",status="recovering"} 0`,
 		`anode_replica_serving{group="0"} 1`, `anode_group_lost{group="0"} 0`, `anode_incarnation{group="1"} 1`,
 		`anode_frames_rejected_total{group="1",reason="wrong_cluster"} 1`, `anode_transactions_settled_total{group="0",outcome="aborted"} 0`,
-		"# TYPE anode_frames_received_total counter", "# TYPE anode_log_bytes gauge", "go_goroutines", "process_open_fds",
+		`anode_requests_refused_total{group="0",reason="wrong_shard"} 0`, `anode_transport_system_calls_total{call="wait",group="1"}`,
+		`anode_request_duration_seconds_bucket{group="0",kind="submit",le="1.6e-05"} 0`, `anode_request_duration_seconds_count{group="0",kind="read"} 0`,
+		"# TYPE anode_request_duration_seconds histogram", "# TYPE anode_frames_received_total counter", "# TYPE anode_log_bytes gauge", "go_goroutines", "process_open_fds",
 	} {
 		if !strings.Contains(text, want+"\n") && !strings.Contains(text, want+" ") {
 			t.Errorf("no %s in\n%s", want, text)

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/anodekv/anode/paxos"
+	"github.com/anodekv/anode/paxos/transport"
 	"github.com/anodekv/anode/shard"
 	"github.com/anodekv/anode/shard/replica"
 	"github.com/anodekv/anode/txn/twopc"
@@ -17,6 +18,8 @@ type SeatStatus struct {
 	replica.State
 	Counters     replica.Counters
 	Transactions twopc.ParticipantStats
+	Traffic      twopc.Traffic
+	Transport    transport.Stats
 	Offload      LaneStatus
 	Err          error // why the replica has stopped or has not answered, if so; all else is empty then
 }
@@ -49,12 +52,13 @@ func (s *seat) look(ctx context.Context) SeatStatus {
 	err := s.loop.Do(ctx, func(r *replica.Replica) {
 		seen.State, seen.Counters, seen.Offload = r.Engine().State(), r.Counters(), s.lookAtLane(r)
 		if e, ok := r.Engine().(*replica.MultiPaxos); ok {
-			seen.Transactions = e.Participant().Stats()
+			seen.Transactions, seen.Traffic = e.Participant().Stats(), *e.Participant().Traffic()
 		}
 	})
 	if err != nil {
 		return SeatStatus{Seat: s.Seat, Err: errors.Join(err, s.failure())}
 	}
+	seen.Transport = s.loop.Transport()
 	return *seen
 }
 

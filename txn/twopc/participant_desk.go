@@ -38,6 +38,7 @@ type desk struct {
 	ready    ParticipantReady
 	ignored  uint64
 	now      wire.Time // as last told
+	traffic  Traffic
 }
 
 func newDesk() desk {
@@ -49,6 +50,7 @@ type flight struct {
 	command
 	bytes    []byte
 	from     []asker
+	since    wire.Time // when it arrived
 	proposed bool
 	claims   bool
 	waiter   *waiter // while it waits to be proposed
@@ -160,10 +162,12 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 		if c.prepare != nil && v.status == txn.StatusYes {
 			p.heard[c.id] = now // its coordinator is alive, and waits for others
 		}
+		p.traffic.Repeated++
 		p.tell(from, &c, v)
 		return
 	}
 	if f := p.flightOf(b); f != nil {
+		p.traffic.Repeated++
 		f.attach(from)
 		return
 	}
@@ -171,7 +175,7 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 		p.decline(from, &c, fault{reason: txn.ReasonOverloaded, detail: why})
 		return
 	}
-	f := &flight{command: c, bytes: b, from: []asker{from}}
+	f := &flight{command: c, bytes: b, from: []asker{from}, since: now}
 	p.embark(f)
 	p.dispatch(f, &waiter{flight: f, until: now.Add(p.cfg.WaitBound)})
 }
@@ -235,6 +239,7 @@ func (p *Participant) await(f *flight, w *waiter, key []byte) {
 		p.declineAll(f, fault{reason: txn.ReasonOverloaded, detail: "too many requests wait for other transactions"})
 		return
 	}
+	p.traffic.Waited++
 	f.waiter, w.key = w, key
 	p.room.add(w)
 }
@@ -277,6 +282,7 @@ func (p *Participant) landed(f *flight, c *command, v verdict) {
 		return
 	}
 	p.land(f, v.status == txn.StatusYes)
+	p.concluded(f, v)
 	p.tellAll(f, c, v)
 }
 

@@ -14,7 +14,9 @@ type question struct {
 	keys [][]byte         // of a read
 	work *txn.Work        // of a validation
 	scan *txn.ScanRequest // of a scan
-	time txn.Timestamp    // of a read or scan of the past, else zero
+	// since is when it arrived.
+	since wire.Time
+	time  txn.Timestamp // of a read or scan of the past, else zero
 }
 
 // questionID is what copies of one question have in common.
@@ -90,6 +92,7 @@ func (p *Participant) take(now wire.Time, q *question, bad *fault, confirm bool)
 	case p.room.asked[q.questionID] != nil:
 		return // a copy of one that waits
 	}
+	q.since = now
 	w := &waiter{question: q, until: now.Add(p.cfg.ReadBound)}
 	switch {
 	case !confirm:
@@ -137,6 +140,7 @@ func (p *Participant) awaitOutcome(w *waiter, key []byte) {
 		return
 	}
 	w.key = key
+	p.traffic.Waited++
 	p.room.add(w)
 }
 
@@ -155,6 +159,7 @@ func (p *Participant) answerRead(q *question) {
 		p.refuseQuestion(q, fault{reason: txn.ReasonTooLarge, detail: fmt.Sprintf("%d keys hold %d bytes, one answer takes %d: ask for fewer", len(q.keys), size, txn.MaxReplyBytes)})
 		return
 	}
+	p.answered(q.kind, q.since)
 	p.reply(q.from, wire.KindReadReply, txn.ReadReplyBody.Append(nil, &reply))
 }
 
@@ -172,5 +177,9 @@ func (p *Participant) shown(v mvcc.Version, ok bool) txn.Value {
 func (p *Participant) answerValidate(q *question) {
 	ok, key := p.locks.Check(p.store, txn.ID{}, q.work)
 	reply := txn.ValidateReply{Nonce: q.nonce, Valid: ok, Key: key}
+	p.answered(q.kind, q.since)
+	if !ok {
+		p.traffic.Conflicts++
+	}
 	p.reply(q.from, wire.KindValidateReply, txn.ValidateReplyBody.Append(nil, &reply))
 }

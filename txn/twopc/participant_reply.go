@@ -68,6 +68,7 @@ func (p *Participant) refuseQuestion(q *question, why fault) {
 }
 
 func (p *Participant) encodeRefusal(r txn.Refusal, why fault) (wire.Kind, []byte) {
+	p.traffic.Refused[why.reason]++
 	r.Reason, r.View, r.Shard, r.Detail = why.reason, p.view, uint32(why.shard), why.detail
 	return wire.KindRefusal, txn.RefusalBody.Append(nil, &r)
 }

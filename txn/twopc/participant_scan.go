@@ -37,6 +37,7 @@ func (p *Participant) askScan(w *waiter) {
 		p.awaitOutcome(w, blocked)
 		return
 	}
+	p.answered(w.question.kind, w.question.since)
 	p.reply(w.question.from, wire.KindScanReply, txn.ScanReplyBody.Append(nil, &page))
 }
 
