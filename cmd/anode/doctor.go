@@ -92,6 +92,7 @@ interface or the file is not what it was taken for.`,
 func patient(ctx context.Context, c server.Config) (t doctor.Target, err error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
+	t.Node = &doctor.Node{Open: c.Keys.Open(), BatchBytes: c.Limits.BatchBytes, DatagramBytes: c.DatagramBytes}
 	for _, n := range c.Topology.Nodes {
 		addr, err := resolve(ctx, n)
 		switch {

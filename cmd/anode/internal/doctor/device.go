@@ -20,7 +20,52 @@ const pageMTU = 3498
 
 // device is everything about the interface.
 func (m *Machine) device(d Device, t Target) []Finding {
-	return append([]Finding{m.state(d), m.mtu(d), m.queues(d)}, append(m.offloads(d), m.neighbours(d, t), m.rung(d, t))...)
+	return append([]Finding{m.state(d), m.mtu(d), m.queues(d)}, append(append(m.offloads(d), t.Node.findings(d)...), m.neighbours(d, t), m.rung(d, t))...)
+}
+
+// findings are about what the file says.
+func (n *Node) findings(d Device) []Finding {
+	if n == nil {
+		return nil
+	}
+	return []Finding{n.keys(d), n.batches(d)}
+}
+
+// keys: the programs act before UDP's checksum was looked at, and without a code nothing else tells a damaged entry.
+func (n *Node) keys(d Device) Finding {
+	switch {
+	case !n.Open:
+		return ok("keys", "there are keys")
+	case d.Loopback:
+		return ok("keys", "none, and on a loopback nothing is damaged")
+	}
+	return ok("keys", "none").fail("a key file: without a code nothing tells a damaged entry from a sound one, so nodes stay in user space",
+		"(umask 077; anode config keys > keys), give all nodes the file, and set key-file")
+}
+
+// What a node leaves free of an interface's MTU, what stands before a batch, and what it packs at most, as in package server.
+const (
+	headroomBytes = 100
+	headerBytes   = 64
+	packedBytes   = 16 << 10
+)
+
+// batches: one that is larger than what the programs carry goes through user space, and comes about under load.
+func (n *Node) batches(d Device) Finding {
+	batch := n.BatchBytes
+	if batch == 0 {
+		datagram := n.DatagramBytes
+		if datagram == 0 {
+			datagram = min(d.MTU-headroomBytes, packedBytes)
+		}
+		batch = datagram - headerBytes
+	}
+	f := ok("batches", "up to %d bytes", batch)
+	if batch > bpf.MaxBody {
+		return f.warn(fmt.Sprintf("batches up to %d bytes: larger ones go through user space, and load makes them", bpf.MaxBody),
+			fmt.Sprintf("set batch-bytes: %d in the file, or ANODE_BATCH_BYTES", bpf.MaxBody-headerBytes))
+	}
+	return f
 }
 
 func (m *Machine) state(d Device) Finding {

@@ -56,10 +56,20 @@ type Target struct {
 	Members []netip.Addr
 	// Ports are the node's own; without any one is chosen, to see that a socket can be had at all.
 	Ports []netip.AddrPort
+	// Node is what the node's file says, nil without one.
+	Node *Node
 	// Running says that the node holds its ports already.
 	Running bool
 	// Prove has the programs attached and waits for a packet. A card may be silent for a second meanwhile.
 	Prove bool
+}
+
+// Node is what of a node's file the kernel's part depends on.
+type Node struct {
+	// Open: there are no keys.
+	Open bool
+	// BatchBytes and DatagramBytes are as in the file; 0 leaves them to the interface.
+	BatchBytes, DatagramBytes int
 }
 
 // Examine does all checks. It fails only for a device that is not there.

@@ -64,7 +64,7 @@ func healthy() *patient {
 			return p.eth0, nil
 		},
 	}
-	p.target = Target{Device: "eth0", Members: addrs("10.0.0.2", "10.0.0.3"), Ports: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:7000")}}
+	p.target = Target{Device: "eth0", Members: addrs("10.0.0.2", "10.0.0.3"), Ports: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:7000")}, Node: &Node{}}
 	return p
 }
 
@@ -132,7 +132,11 @@ func TestDiseases(t *testing.T) {
 		{"a tunnel", func(p *patient) { p.eth0.Ethernet, p.eth0.Driver = false, "wireguard" }, "interface", Fail, "Ethernet", "user space"},
 		{"no IPv4", func(p *patient) { p.eth0.Networks = nil; p.target.Members = nil }, "interface", Fail, "IPv4", "ip address add"},
 		{"a small MTU", func(p *patient) { p.eth0.MTU = 1491 }, "mtu", Warn, "1399", "mtu 1500"},
-		{"a large MTU", func(p *patient) { p.eth0.MTU = 9000 }, "mtu", Warn, "native XDP", "mtu 1500"},
+		{"no keys", func(p *patient) { p.target.Node.Open = true }, "keys", Fail, "key file", "anode config keys"},
+		{"a middling MTU", func(p *patient) { p.eth0.MTU = 1600 }, "batches", Warn, "1400", "batch-bytes: 1336"},
+		{"large batches", func(p *patient) { p.target.Node.BatchBytes = 1401 }, "batches", Warn, "1400", "batch-bytes: 1336"},
+		{"large datagrams", func(p *patient) { p.target.Node.DatagramBytes = 1465 }, "batches", Warn, "1400", "batch-bytes: 1336"},
+		{"a large MTU", func(p *patient) { p.eth0.MTU, p.target.Node.BatchBytes = 9000, 1336 }, "mtu", Warn, "native XDP", "mtu 1500"},
 		{"one queue", func(p *patient) { delete(p.files, "sys/class/net/eth0/queues/rx-1/rps_cpus") }, "receive queues", Warn, "one CPU", "ethtool -L eth0 combined 2"},
 		{"checksums by CPU", func(p *patient) { p.eth0.Offloads["rx"] = false }, "checksum offload", Warn, "by the card", "ethtool -K eth0 rx on"},
 		{"large receive", func(p *patient) { p.eth0.Offloads["lro"] = true }, "lro", Warn, "glues", "ethtool -K eth0 lro off"},
@@ -229,6 +233,12 @@ func TestTheNodeThatRunsHasItsPorts(t *testing.T) {
 	p.Bind = func(netip.AddrPort) error { return syscall.EADDRINUSE }
 	if r, err := Examine(&p.Machine, p.target); err != nil || !r.Kernel {
 		t.Error(err, r)
+	}
+}
+
+func TestOpenOnLoopback(t *testing.T) {
+	if f := (&Node{Open: true}).keys(Device{Loopback: true}); f.State != OK {
+		t.Errorf("%+v", f)
 	}
 }
 
