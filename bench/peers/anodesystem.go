@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/anodekv/anode/bench/runner"
+	"github.com/anodekv/anode/bench/workload"
 	anode "github.com/anodekv/anode/client"
 )
 
@@ -137,10 +139,10 @@ func (s *anodeSystem) awaitService(ctx context.Context) error {
 func (s *anodeSystem) Client(ctx context.Context) (client, error) {
 	if s.clients == 0 {
 		c, err := s.open(ctx)
-		return anodeClient{c, true}, err
+		return anodeClient{runner.Anode{DB: c}, true}, err
 	}
 	s.taken++
-	return anodeClient{s.shared[s.taken%len(s.shared)], false}, nil
+	return anodeClient{runner.Anode{DB: s.shared[s.taken%len(s.shared)]}, false}, nil
 }
 
 func (s *anodeSystem) Stop() {
@@ -157,17 +159,17 @@ func (s *anodeSystem) Stop() {
 
 // anodeClient is one loop's use of an SDK client, its own or a shared one.
 type anodeClient struct {
-	c   *anode.Client
+	runner.Anode
 	own bool
 }
 
-func (c anodeClient) Put(ctx context.Context, key, value []byte) error {
-	return c.c.Put(ctx, string(key), value)
+func (c anodeClient) Do(ctx context.Context, op *workload.Op) runner.Outcome {
+	return c.Anode.Do(ctx, op)
 }
 
 func (c anodeClient) Close() error {
 	if c.own {
-		return c.c.Close()
+		return c.DB.Close()
 	}
 	return nil
 }

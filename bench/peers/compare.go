@@ -72,6 +72,9 @@ func (c *comparison) run(ctx context.Context, w io.Writer, base, other system) e
 		if err := s.Start(ctx); err != nil {
 			return fmt.Errorf("start %s: %w", s.Name(), err)
 		}
+		if err := c.load.fill(ctx, s); err != nil {
+			return err
+		}
 	}
 	for _, clients := range c.clients {
 		var pairs []pair
@@ -117,12 +120,16 @@ func printRatios(w io.Writer, base, other string, clients int, pairs []pair) err
 		}
 		return median(ratios)
 	}
-	_, err := fmt.Fprintf(w, "%s over %s, %d clients, medians of %d pairs: put/s x%.2f, p50 x%.2f, p99 x%.2f, cpu per op x%.2f\n",
+	steal := 0.0
+	for _, p := range pairs {
+		steal = max(steal, p.base.StealPercent, p.other.StealPercent)
+	}
+	_, err := fmt.Fprintf(w, "%s over %s, %d clients, medians of %d pairs: op/s x%.2f, p50 x%.2f, p99 x%.2f, cpu per op x%.2f; steal at most %.1f %%\n",
 		other, base, clients, len(pairs),
 		ratio(func(r result) float64 { return r.OpsPerSecond }),
 		ratio(func(r result) float64 { return r.P50Micros }),
 		ratio(func(r result) float64 { return r.P99Micros }),
-		ratio(func(r result) float64 { return r.CPUMicrosPerOp }))
+		ratio(func(r result) float64 { return r.CPUMicrosPerOp }), steal)
 	return err
 }
 

@@ -5,6 +5,8 @@
 // pairs. Comparing a system with itself shows the noise that remains.
 //
 // Every system is three processes on loopback behind a [system], with keys of 16 bytes, values of 100
-// bytes, and clients that each wait for one answer before they send the next request. This is a Go module
+// bytes, and clients that each wait for one answer before they send the next request. The workloads are those of package
+// bench/workload; raft has no transactions, so that its front end commits what reads and writes by comparing the
+// versions that were read, in the state machine, and it has no scans. This is a Go module
 // of its own, so that what it measures does not become a dependency of the product.
 package main

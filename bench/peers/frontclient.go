@@ -24,7 +24,7 @@ type frontConn struct {
 
 	mu      sync.Mutex
 	last    uint64
-	waiting map[uint64]chan error
+	waiting map[uint64]chan reply
 	failed  error // why no more answers will come
 }
 
@@ -34,47 +34,54 @@ func dialFront(ctx context.Context, address string) (*frontConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial the leader's front end: %w", err)
 	}
-	c := &frontConn{conn: conn, waiting: make(map[uint64]chan error),
+	c := &frontConn{conn: conn, waiting: make(map[uint64]chan reply),
 		out: bufio.NewWriterSize(conn, socketBufferBytes)}
 	go c.readReplies()
 	return c, nil
 }
 
-func (c *frontConn) Put(ctx context.Context, key, value []byte) error {
+// reply is an answer, from its status on, or why there is none.
+type reply struct {
+	body []byte
+	err  error
+}
+
+// call sends a request and returns the answer to it, which begins with its status: done or conflict.
+func (c *frontConn) call(ctx context.Context, request []byte) ([]byte, error) {
 	id, answer, err := c.await()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.send(id, key, value); err != nil {
+	if err := c.send(frame(id, request)); err != nil {
 		c.forget(id)
-		return fmt.Errorf("send a put: %w", err)
+		return nil, fmt.Errorf("send a request: %w", err)
 	}
 	select {
-	case err := <-answer:
-		return err
+	case r := <-answer:
+		return r.body, r.err
 	case <-ctx.Done():
 		c.forget(id)
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
 func (c *frontConn) Close() error { return c.conn.Close() }
 
 // await makes an id, and the channel on which its answer will come.
-func (c *frontConn) await() (uint64, <-chan error, error) {
+func (c *frontConn) await() (uint64, <-chan reply, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.failed != nil {
 		return 0, nil, c.failed
 	}
 	c.last++
-	answer := make(chan error, 1)
+	answer := make(chan reply, 1)
 	c.waiting[c.last] = answer
 	return c.last, answer, nil
 }
 
 // forget returns the channel of an id, if anybody still waits on it.
-func (c *frontConn) forget(id uint64) chan error {
+func (c *frontConn) forget(id uint64) chan reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	answer := c.waiting[id]
@@ -82,11 +89,11 @@ func (c *frontConn) forget(id uint64) chan error {
 	return answer
 }
 
-func (c *frontConn) send(id uint64, key, value []byte) error {
+func (c *frontConn) send(request []byte) error {
 	c.queued.Add(1)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	_, err := c.out.Write(appendRequest(c.out.AvailableBuffer(), id, key, value))
+	_, err := c.out.Write(request)
 	if c.queued.Add(-1) == 0 && err == nil {
 		err = c.out.Flush()
 	}
@@ -96,18 +103,20 @@ func (c *frontConn) send(id uint64, key, value []byte) error {
 func (c *frontConn) readReplies() {
 	in := bufio.NewReaderSize(c.conn, socketBufferBytes)
 	for {
-		id, problem, err := readFrame(in)
+		id, body, err := readFrame(in)
 		if err != nil {
 			c.fail(fmt.Errorf("%w: %w", errClosed, err))
 			return
 		}
 		answer := c.forget(id)
 		switch {
-		case answer == nil: // its put was given up
-		case len(problem) > 0:
-			answer <- errors.New(string(problem))
+		case answer == nil: // its request was given up
+		case len(body) == 0:
+			answer <- reply{err: errFrame}
+		case body[0] == statusFailed:
+			answer <- reply{err: errors.New(string(body[1:]))}
 		default:
-			answer <- nil
+			answer <- reply{body: body}
 		}
 	}
 }
@@ -118,7 +127,7 @@ func (c *frontConn) fail(err error) {
 	defer c.mu.Unlock()
 	c.failed = err
 	for id, answer := range c.waiting {
-		answer <- err
+		answer <- reply{err: err}
 		delete(c.waiting, id)
 	}
 }

@@ -3,13 +3,13 @@ module github.com/anodekv/anode/bench/peers
 go 1.26.0
 
 require (
-	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/anodekv/anode v0.0.0-00010101000000-000000000000
 	github.com/hashicorp/raft v1.8.0
 	github.com/spf13/cobra v1.10.2
 )
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dchest/siphash v1.2.3 // indirect
 	github.com/fatih/color v1.13.0 // indirect

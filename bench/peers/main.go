@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/anodekv/anode/bench/workload"
 )
 
 func main() {
@@ -38,7 +41,7 @@ func measureCommand() *cobra.Command {
 	clients, asJSON := 0, false
 	cmd := &cobra.Command{
 		Use:       "measure raft|anode",
-		Short:     "Measure puts on one system: three processes on loopback, everything in memory",
+		Short:     "Measure one system: three processes on loopback, everything in memory",
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"raft", "anode"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +51,9 @@ func measureCommand() *cobra.Command {
 			}
 			defer s.Stop()
 			if err := s.Start(cmd.Context()); err != nil {
+				return err
+			}
+			if err := l.fill(cmd.Context(), s); err != nil {
 				return err
 			}
 			r, err := l.run(cmd.Context(), s, clients)
@@ -67,8 +73,10 @@ func measureCommand() *cobra.Command {
 func (l *load) flags(cmd *cobra.Command, length time.Duration) {
 	cmd.Flags().DurationVar(&l.length, "for", length, "how long to measure")
 	cmd.Flags().DurationVar(&l.warm, "warm", 500*time.Millisecond, "how long to run before measuring")
-	cmd.Flags().IntVar(&l.keys, "keys", 100_000, "different keys, each of 16 bytes")
-	cmd.Flags().IntVar(&l.valueBytes, "value-bytes", 100, "size of a value")
+	cmd.Flags().StringVar(&l.workload.Name, "workload", "put", "what is asked for: "+strings.Join(workload.Names(), ", "))
+	cmd.Flags().StringVar((*string)(&l.workload.Distribution), "distribution", "", "which keys come up how often, if not as the workload says: uniform, zipfian or latest")
+	cmd.Flags().IntVar(&l.workload.Keys, "keys", 100_000, "different keys, each of 16 bytes")
+	cmd.Flags().IntVar(&l.workload.ValueBytes, "value-bytes", 100, "size of a value")
 }
 
 func (o *raftOptions) flags(cmd *cobra.Command) {

@@ -12,6 +12,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/anodekv/anode/bench/runner"
+	"github.com/anodekv/anode/bench/workload"
 )
 
 // TestMain makes the test binary a raft node when it is started as one.
@@ -23,7 +28,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestRaftSystem puts through three real processes, on connections of each kind.
+func loadOf(name string, length time.Duration) load {
+	return load{length: length, workload: workload.Config{Name: name, Keys: 100, ValueBytes: 100}}
+}
+
+// TestRaftSystem runs workloads on three real processes, on connections of each kind.
 func TestRaftSystem(t *testing.T) {
 	for _, conns := range []int{0, 2} {
 		s := newRaftSystem(raftOptions{conns: conns, maxAppendEntries: 64})
@@ -31,18 +40,85 @@ func TestRaftSystem(t *testing.T) {
 		if err := s.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l := load{length: 300 * time.Millisecond, keys: 100, valueBytes: 100}
-		r, err := l.run(t.Context(), s, 8)
+		for _, name := range []string{"put", "get", "rmw2", "retwis"} {
+			l := loadOf(name, 200*time.Millisecond)
+			if err := l.fill(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			r, err := l.run(t.Context(), s, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.OpsPerSecond < 40 || r.P50Micros <= 0 || r.P99Micros < r.P50Micros || r.CPUMicrosPerOp <= 0 || r.Missing > 0 {
+				t.Fatalf("measured %+v", r)
+			}
+		}
+		l := loadOf("ycsb-e", 100*time.Millisecond)
+		if _, err := l.run(t.Context(), s, 1); !errors.Is(err, errNoScan) {
+			t.Errorf("raft scans: %v", err)
+		}
+		countTogether(t, s)
+	}
+}
+
+// countTogether has clients add to two counters in transactions, and looks whether all of it happened, and happened once.
+func countTogether(t *testing.T, s system) {
+	const clients, times = 4, 15
+	keys := []string{"count/a", "count/b"}
+	var wait sync.WaitGroup
+	for range clients {
+		c, err := s.Client(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Ops < 8 || r.OpsPerSecond <= 0 || r.P50Micros <= 0 || r.P99Micros < r.P50Micros || r.CPUMicrosPerOp <= 0 {
-			t.Fatalf("measured %+v", r)
+		defer c.Close()
+		wait.Go(func() {
+			r := c.(interface {
+				call(context.Context, []byte) ([]byte, error)
+			})
+			for done := 0; done < times; {
+				reply, err := r.call(t.Context(), readRequest(askLocal, keys))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer := cursor{rest: reply[1:]}
+				version := answer.uint64()
+				value := answer.string()
+				versions := []uint64{version, answer.uint64()}
+				reply, err = r.call(t.Context(), writeRequest(keys, versions, keys, append(value, 'x')))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if reply[0] == statusDone {
+					done++
+				}
+			}
+		})
+	}
+	wait.Wait()
+	c, err := s.Client(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	reply, err := c.(interface {
+		call(context.Context, []byte) ([]byte, error)
+	}).call(t.Context(), readRequest(askLinearizable, keys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := cursor{rest: reply[1:]}
+	for _, key := range keys {
+		answer.uint64()
+		if n := len(answer.string()); n != clients*times {
+			t.Errorf("%s counts %d", key, n)
 		}
 	}
 }
 
-// TestFollowerRefuses: a put that raft did not take is an error, and ends the run.
+// TestFollowerRefuses: a write that raft did not take is an error, and so are reads of each kind.
 func TestFollowerRefuses(t *testing.T) {
 	s := newRaftSystem(raftOptions{maxAppendEntries: 64})
 	defer s.Stop()
@@ -55,23 +131,33 @@ func TestFollowerRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.leader = fronts[(leader+1)%raftNodes]
-	l := load{length: time.Minute, keys: 1}
-	if _, err := l.run(t.Context(), s, 2); err == nil || !strings.Contains(err.Error(), "not the leader") {
+	l := loadOf("put", time.Minute)
+	if err := l.fill(t.Context(), s); err == nil || !strings.Contains(err.Error(), "not the leader") {
 		t.Fatalf("a follower took puts: %v", err)
+	}
+	c, err := dialFront(t.Context(), s.leader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, ask := range []byte{askLocal, askLinearizable, 9} {
+		if _, err := c.call(t.Context(), readRequest(ask, []string{"k"})); err == nil {
+			t.Errorf("a follower answered a read of kind %d", ask)
+		}
 	}
 }
 
 func TestFrames(t *testing.T) {
-	b := appendRequest(nil, 7, []byte("key"), []byte("value"))
-	b = appendReply(b, 8, "broken")
+	b := frame(7, readRequest(askLocal, []string{"key", ""}))
+	b = append(b, frame(8, []byte("broken"))...)
 	in := bufio.NewReader(bytes.NewReader(b))
 	id, rest, err := readFrame(in)
 	if err != nil || id != 7 {
 		t.Fatal(id, err)
 	}
-	key, value, err := parseCommand(rest)
-	if err != nil || string(key) != "key" || string(value) != "value" {
-		t.Fatalf("%q %q %v", key, value, err)
+	c := cursor{rest: rest}
+	if ask, n, key, none := c.byte(), c.uint16(), c.string(), c.string(); ask != askLocal || n != 2 || string(key) != "key" || len(none) != 0 || c.end() != nil {
+		t.Fatalf("%d %d %q %q %v", ask, n, key, none, c.end())
 	}
 	id, rest, err = readFrame(in)
 	if err != nil || id != 8 || string(rest) != "broken" {
@@ -80,14 +166,51 @@ func TestFrames(t *testing.T) {
 	if _, _, err := readFrame(in); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	for _, bad := range []string{"", "\x01", "\x05\x00key"} {
-		if _, _, err := parseCommand([]byte(bad)); err == nil {
-			t.Errorf("command %q was taken", bad)
-		}
-	}
 	huge := bytes.Repeat([]byte{0xff}, 20)
 	if _, _, err := readFrame(bufio.NewReader(bytes.NewReader(huge))); err == nil {
 		t.Error("a frame of 4 GB was taken")
+	}
+}
+
+// TestTable: a write is applied whole if all that it read is as it was, and otherwise not at all; what cannot be
+// read changes nothing.
+func TestTable(t *testing.T) {
+	table, index := newTable(), uint64(0)
+	apply := func(data []byte) any {
+		index++
+		return table.Apply(&raft.Log{Index: index, Type: raft.LogCommand, Data: data})
+	}
+	look := func(key string) (uint64, string) {
+		b, err := table.read(readRequest(askLocal, []string{key}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := cursor{rest: b[1:]}
+		return c.uint64(), string(c.string())
+	}
+	one := []byte("1")
+	if a := apply(writeRequest([]string{"x"}, []uint64{0}, []string{"x", "y"}, one)); a != nil {
+		t.Error(a)
+	}
+	if a := apply(writeRequest([]string{"y", "x"}, []uint64{1, 0}, []string{"x", "z"}, []byte("2"))); a != errConflict {
+		t.Error(a)
+	}
+	for key, want := range map[string]uint64{"x": 1, "y": 1, "z": 0} {
+		if v, s := look(key); v != want || v == 1 && s != "1" {
+			t.Errorf("%s: version %d, %q", key, v, s)
+		}
+	}
+	good := writeRequest([]string{"x"}, []uint64{1}, []string{"x"}, []byte("3"))
+	for n := range good {
+		if a := apply(good[:n]); a == nil {
+			t.Errorf("%d bytes of a write were applied", n)
+		}
+	}
+	if a := apply(append(good, 0)); a == nil {
+		t.Error("a write with a tail was applied")
+	}
+	if v, _ := look("x"); v != 1 {
+		t.Errorf("version %d", v)
 	}
 }
 
@@ -109,19 +232,19 @@ func TestFrontConn(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range puts {
 		wait.Go(func() {
-			key := []byte{byte('a' + i)}
-			if err := c.Put(t.Context(), key, nil); err == nil || err.Error() != string(key) {
+			key := string(rune('a' + i))
+			if _, err := c.call(t.Context(), []byte(key)); err == nil || err.Error() != key {
 				t.Errorf("put %s was answered %v", key, err)
 			}
 		})
 	}
 	wait.Wait()
-	if err := c.Put(t.Context(), []byte("last"), nil); !errors.Is(err, errClosed) {
+	if _, err := c.call(t.Context(), []byte("last")); !errors.Is(err, errClosed) {
 		t.Errorf("a put on a connection that ended: %v", err)
 	}
 }
 
-// answerBackwards answers each put with an error that is its key, the last one first, and closes.
+// answerBackwards answers each request with an error that repeats it, the last one first, and closes.
 func answerBackwards(l net.Listener, puts int) {
 	conn, err := l.Accept()
 	if err != nil {
@@ -131,27 +254,13 @@ func answerBackwards(l net.Listener, puts int) {
 	in := bufio.NewReader(conn)
 	var answers []byte
 	for range puts {
-		id, command, err := readFrame(in)
+		id, request, err := readFrame(in)
 		if err != nil {
 			return
 		}
-		key, _, _ := parseCommand(command)
-		answers = append(appendReply(nil, id, string(key)), answers...)
+		answers = append(frame(id, failed(errors.New(string(request)))), answers...)
 	}
 	_, _ = conn.Write(answers)
-}
-
-func TestParseCPU(t *testing.T) {
-	got, err := parseCPU("cpu  100 10 50 800 20 5 15 30 7 0\ncpu0 1 1 1 1 1 1 1 1\n")
-	want := cpuTimes{busy: 1800 * time.Millisecond, steal: 300 * time.Millisecond, all: 10300 * time.Millisecond}
-	if err != nil || got != want {
-		t.Fatalf("%+v, %v", got, err)
-	}
-	for _, bad := range []string{"", "cpu 1 2", "intr 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 7 x"} {
-		if _, err := parseCPU(bad); err == nil {
-			t.Errorf("%q was taken", bad)
-		}
-	}
 }
 
 func TestMedian(t *testing.T) {
@@ -165,7 +274,7 @@ func TestMedian(t *testing.T) {
 
 // TestCompare alternates two systems and takes ratios within pairs.
 func TestCompare(t *testing.T) {
-	c := comparison{load: load{length: 100 * time.Millisecond, keys: 10}, clients: []int{1}, pairs: 2}
+	c := comparison{load: loadOf("put", 100*time.Millisecond), clients: []int{1}, pairs: 2}
 	fast, slow := &sleeper{"fast", time.Millisecond}, &sleeper{"slow", 4 * time.Millisecond}
 	var out strings.Builder
 	if err := c.run(t.Context(), &out, slow, fast); err != nil {
@@ -196,9 +305,9 @@ func (s *sleeper) Start(context.Context) error            { return nil }
 func (s *sleeper) Stop()                                  {}
 func (s *sleeper) Client(context.Context) (client, error) { return s, nil }
 func (s *sleeper) Close() error                           { return nil }
-func (s *sleeper) Put(ctx context.Context, _, _ []byte) error {
-	sleep(ctx, s.put)
-	return nil
+func (s *sleeper) Do(context.Context, *workload.Op) runner.Outcome {
+	time.Sleep(s.put)
+	return runner.Outcome{}
 }
 
 // TestProcessLastWords: a server that fails to start says why.

@@ -46,30 +46,26 @@ func runRaftNode(stdin io.Reader, stdout, stderr io.Writer, maxAppendEntries int
 		return fmt.Errorf("listen for raft: %w", err)
 	}
 	defer transport.Close()
-	front, err := net.Listen("tcp", "127.0.0.1:0")
+	clients, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen for clients: %w", err)
 	}
-	defer front.Close()
-	fmt.Fprintf(stdout, "raft %s\nfront %s\n", transport.LocalAddr(), front.Addr())
+	defer clients.Close()
+	fmt.Fprintf(stdout, "raft %s\nfront %s\n", transport.LocalAddr(), clients.Addr())
 
 	in := bufio.NewReader(stdin)
 	peers, err := readPeers(in)
 	if err != nil {
 		return err
 	}
-	node, err := startRaft(transport, peers, maxAppendEntries, stderr)
+	data := newTable()
+	node, err := startRaft(transport, data, peers, maxAppendEntries, stderr)
 	if err != nil {
 		return err
 	}
-	go func() {
-		for leads := range node.LeaderCh() {
-			if leads {
-				fmt.Fprintln(stdout, "leader")
-			}
-		}
-	}()
-	go serveFront(front, node)
+	f := newFront(node, data)
+	go f.lead(func() { fmt.Fprintln(stdout, "leader") })
+	go func() { _ = f.serve(clients) }() // until the process ends
 	_, _ = io.Copy(io.Discard, in) // until whoever started us is done
 	return node.Shutdown().Error()
 }
@@ -86,10 +82,10 @@ func readPeers(in *bufio.Reader) ([]string, error) {
 	return words[1:], nil
 }
 
-func startRaft(transport *raft.NetworkTransport, peers []string, maxAppendEntries int, stderr io.Writer) (*raft.Raft, error) {
+func startRaft(transport *raft.NetworkTransport, data *table, peers []string, maxAppendEntries int, stderr io.Writer) (*raft.Raft, error) {
 	store := raft.NewInmemStore()
 	config := raftConfig(transport.LocalAddr(), maxAppendEntries, stderr)
-	node, err := raft.NewRaft(config, table{}, store, store, raft.NewDiscardSnapshotStore(), transport)
+	node, err := raft.NewRaft(config, data, store, store, raft.NewDiscardSnapshotStore(), transport)
 	if err != nil {
 		return nil, fmt.Errorf("start raft: %w", err)
 	}

@@ -112,10 +112,11 @@ func (s *raftSystem) awaitLeader(ctx context.Context) (int, error) {
 
 func (s *raftSystem) Client(ctx context.Context) (client, error) {
 	if s.conns == 0 {
-		return dialFront(ctx, s.leader)
+		c, err := dialFront(ctx, s.leader)
+		return raftClient{c}, err
 	}
 	s.taken++
-	return sharedConn{s.shared[s.taken%s.conns]}, nil
+	return sharedConn{raftClient{s.shared[s.taken%s.conns]}}, nil
 }
 
 func (s *raftSystem) Stop() {
@@ -128,6 +129,6 @@ func (s *raftSystem) Stop() {
 }
 
 // sharedConn is a client whose connection outlives it.
-type sharedConn struct{ *frontConn }
+type sharedConn struct{ raftClient }
 
 func (sharedConn) Close() error { return nil }

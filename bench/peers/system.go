@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/anodekv/anode/bench/runner"
 )
 
 // system is something that can be measured.
@@ -17,10 +19,10 @@ type system interface {
 	Stop()
 }
 
-// client is one closed loop's view of a system.
+// client is one closed loop's view of a system. What it writes is safe on a majority when it returns, what it only reads
+// is linearizable, and what it reads and writes is one transaction.
 type client interface {
-	// Put returns when the value is safe on a majority. It keeps neither slice.
-	Put(ctx context.Context, key, value []byte) error
+	runner.Store
 	Close() error
 }
 
