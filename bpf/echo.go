@@ -76,7 +76,7 @@ func (k *Kernel) Prove(ifindex int, r Rung, peers ...netip.Addr) error {
 }
 
 // Unfit tells without a packet, and before anything is attached, why a rung is of no use on an interface, if that is
-// known. It fails with [ErrUnproven].
+// known. It fails with [ErrUnproven] or [ErrUnsupported].
 func Unfit(ifindex int, r Rung) error {
 	ifi, err := net.InterfaceByIndex(ifindex)
 	if err != nil {
@@ -89,6 +89,8 @@ func unfit(ifi *net.Interface, r Rung) error {
 	switch {
 	case ifi.Flags&net.FlagUp == 0:
 		return fmt.Errorf("%v on %s: %w: the interface is down", r, ifi.Name, ErrUnproven)
+	case r == RungXDPNative && ifi.Flags&net.FlagLoopback != 0:
+		return fmt.Errorf("%v on %s: %w: a loopback has no driver to run it", r, ifi.Name, ErrUnsupported)
 	case r == RungXDPNative && driver(ifi.Name) == "veth":
 		return fmt.Errorf("%v on %s: %w: answers of native XDP leave a veth only where the other end has a program too, "+
 			"which cannot be seen from here: take tcx", r, ifi.Name, ErrUnproven)

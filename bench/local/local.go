@@ -167,6 +167,17 @@ func (c *Cluster) Stop() {
 	}
 }
 
+// Offload tells how far the nodes have come into the kernel, when that is known: they are alike, being in one process.
+func (c *Cluster) Offload(ctx context.Context) string {
+	for _, n := range c.nodes {
+		if n != nil {
+			s := n.AwaitOffload(ctx)
+			return s.String()
+		}
+	}
+	return "no node runs"
+}
+
 // Node is a node that runs, or nil.
 func (c *Cluster) Node(i int) *server.Node { return c.nodes[i] }
 

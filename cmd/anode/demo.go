@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anodekv/anode/cmd/anode/internal/demo"
+	"github.com/anodekv/anode/shard/server"
 )
 
 const (
@@ -24,18 +25,21 @@ const (
 
 func demoCommand() *cobra.Command {
 	var cfg demo.Config
-	var output string
+	var output, offload string
 	var stand standing
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run a cluster in this process, load it, kill nodes, and check everything",
-		Long: `Run a whole cluster in this process, on loopback, without root and without writing a file. Workers move
+		Long: `Run a whole cluster in this process, on loopback, without need of root and without writing a file. Workers move
 money between accounts on several shards and read and write single keys; meanwhile nodes are killed, one at a
 time, and started again without their memory. At the end the money is counted and the whole history is checked for
 linearizability and strict serializability.
 
 The story goes to standard error, and the live rates too if it is a terminal; the verdict goes to standard output. The
 exit code is 0 if every promise was kept, and 1 otherwise.
+
+The nodes use the kernel path where this process may, as root may: --offload auto attaches programs to the loopback and
+says so, --offload on fails where it cannot, and --offload off leaves the kernel alone.
 
 With --listen there is no load and nothing is killed: the cluster is left up until SIGINT or SIGTERM, which end it with
 exit code 0, for you to try the other commands on. Its servers are written to standard output as one line, as
@@ -44,9 +48,11 @@ unless --key-file gives some, and without them listens on loopback alone.`,
 		Example: "  anode demo\n  anode demo --for 20s --nodes 5 --shards 6 -o json\n  anode demo --listen 127.0.0.1:7000",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := errors.Join(stand.check(cmd), checkDemo(&cfg, output)); err != nil {
+			mode, bad := server.ParseOffloadMode(offload)
+			if err := errors.Join(stand.check(cmd), checkDemo(&cfg, output), bad); err != nil {
 				return err
 			}
+			cfg.Offload, stand.offload = mode, mode
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if stand.listen != "" {
@@ -67,6 +73,7 @@ unless --key-file gives some, and without them listens on loopback alone.`,
 	f.IntVar(&cfg.Nodes, "nodes", 3, "number of nodes; each shard has a replica on three of them")
 	f.IntVar(&cfg.Shards, "shards", 4, "number of shards")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the load and of the choice of the nodes that are killed")
+	f.StringVar(&offload, "offload", server.OffloadAuto.String(), "the kernel path: auto, on or off")
 	outputFlag(cmd, &output)
 	stand.flags(cmd)
 	return cmd

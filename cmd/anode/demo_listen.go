@@ -25,6 +25,7 @@ import (
 type standing struct {
 	listen, admin, keyFile string
 	output                 string
+	offload                server.OffloadMode
 }
 
 // adminOff leaves the admin endpoints out, as it does in a configuration file.
@@ -57,7 +58,7 @@ func (s *standing) check(cmd *cobra.Command) error {
 
 // config lays out the cluster.
 func (s *standing) config(nodes, shards int) (cfg local.Config, err error) {
-	cfg = local.Config{Nodes: nodes, Shards: shards, Open: s.keyFile == ""}
+	cfg = local.Config{Nodes: nodes, Shards: shards, Open: s.keyFile == "", Offload: s.offload}
 	if cfg.Host, cfg.Port, err = hostPort("listen", s.listen, cfg.Ports()); err != nil {
 		return cfg, err
 	}
@@ -131,6 +132,7 @@ func (s *standing) run(ctx context.Context, nodes, shards int, log *slog.Logger,
 	}
 	fmt.Fprintf(progress, "%d nodes with %d shards serve, in memory alone; end them with Ctrl-C. In another terminal:\n  export ANODE_SERVERS=%s\n%s  anode put greeting hello && anode get greeting\n",
 		nodes, shards, strings.Join(t.Servers, ","), keyHint(s.keyFile))
+	fmt.Fprintf(progress, "the kernel path: %v\n", cluster.Offload(ctx))
 	<-ctx.Done()
 	return nil
 }

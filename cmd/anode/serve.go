@@ -58,12 +58,18 @@ use the same file but for the key "node", and for "admin" where several run on o
   shards: 4
   replicas: 3
   admin: 127.0.0.1:7070 # for operators, over HTTP; this is the default, "off" is nowhere
+  offload: auto         # the kernel path: auto, on or off
   nodes:                # a node uses UDP and TCP: its port, and one more per shard above it
     - {name: a, host: 127.0.0.1, port: 7000}
     - {name: b, host: 127.0.0.1, port: 7100}
     - {name: c, host: 127.0.0.1, port: 7200}
 
-The admin endpoint answers ` + "`anode status` and `anode recover`" + `, and to GET /livez, /readyz, /status and /metrics.
+With offload auto, the default, programs are attached to the interface that has the node's address, where the machine lets
+them: they acknowledge, count and copy in the kernel what replicas would in user space. The log tells what was attached,
+or why nothing was; what is attached ends with the node. With on the node does not start without it. It takes root, or
+CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN; ` + "`anode doctor`" + ` tells what a machine lacks.
+
+The admin endpoint answers ` + "`anode status`, `anode offload` and `anode recover`" + `, and to GET /livez, /readyz, /status and /metrics.
 /livez is 200 while the loops of all replicas run, /readyz while every replica of the node takes part in its
 group. A restart costs a node its memory: a supervisor should look at /livez several times before it restarts
 one, and never because of /readyz. With admin-pprof: true there are profiles under /debug/pprof/. Whoever
@@ -74,7 +80,7 @@ reaches the endpoint needs no key: keep it on loopback.`,
 			if path == "" {
 				return errors.New("a node needs its configuration file: give it with --config, and see `anode serve --help` for one")
 			}
-			c, err := config.Load(path, changed(cmd, "node", "data-dir", "key-file", "admin"))
+			c, err := config.Load(path, changed(cmd, "node", "data-dir", "key-file", "admin", "offload"))
 			if err != nil {
 				return err
 			}
@@ -100,5 +106,6 @@ reaches the endpoint needs no key: keep it on loopback.`,
 	f.String("data-dir", "", "`directory` of the promises, before the file's and ANODE_DATA_DIR")
 	f.String("key-file", "", "`file` with the cluster's keys, before the file's and ANODE_KEY_FILE")
 	f.String("admin", "", "`host:port` for operators or off, before the file's and ANODE_ADMIN")
+	f.String("offload", "", "the kernel path: auto, on or off, before the file's and ANODE_OFFLOAD")
 	return cmd
 }

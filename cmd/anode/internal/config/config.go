@@ -37,6 +37,8 @@ type File struct {
 	BatchBytes    int           `mapstructure:"batch-bytes"`
 	Window        int           `mapstructure:"window"`
 	DatagramBytes int           `mapstructure:"datagram-bytes"`
+	// Offload is auto, on or off: whether the replicas use the kernel path.
+	Offload string `mapstructure:"offload"`
 	// Admin is where operators ask, over HTTP; "off" or nothing is nowhere. AdminPprof adds profiles.
 	Admin      string `mapstructure:"admin"`
 	AdminPprof bool   `mapstructure:"admin-pprof"`
@@ -58,7 +60,7 @@ func defaults() map[string]any {
 		"lease": time.Duration(timing.Lease), "clock-drift": ppm(timing.DriftPPM),
 		"doubt-bound": time.Duration(0), "session-bound": time.Duration(0),
 		"batch-bytes": 0, "window": limits.Window, "datagram-bytes": 0,
-		"admin": server.DefaultAdmin, "admin-pprof": false,
+		"admin": server.DefaultAdmin, "admin-pprof": false, "offload": server.OffloadAuto.String(),
 	}
 }
 
@@ -98,8 +100,11 @@ func (f *File) Server() (server.Config, error) {
 	c.Timing.Heartbeat, c.Timing.Election = wire.Duration(f.Heartbeat), wire.Duration(f.Election)
 	c.Timing.Lease, c.Timing.DriftPPM = wire.Duration(f.Lease), int(f.Drift)
 	c.Limits.BatchBytes, c.Limits.Window = f.BatchBytes, f.Window
+	var err error
+	if c.Offload, err = server.ParseOffloadMode(f.Offload); err != nil {
+		m.join(err)
+	}
 	if f.KeyFile != "" {
-		var err error
 		if c.Keys, err = ReadKeys(f.KeyFile); err != nil {
 			m.add("%w", err)
 		} else if c.Keys.Replica.Zero() {

@@ -48,7 +48,7 @@ func Example(hosts []string, shards int) (string, error) {
 		fmt.Fprintf(&nodes, "  - {name: n%d, host: %s, port: %d}\n", i+1, host, port)
 	}
 	return fmt.Sprintf(exampleFile, replicas, shards, nodes.String(), server.DefaultAdmin,
-		heartbeat, election, 2*heartbeat, election, ppm(timing.DriftPPM), limits.Window), nil
+		heartbeat, election, 2*heartbeat, election, ppm(timing.DriftPPM), limits.Window, server.OffloadAuto), nil
 }
 
 // step is from one node's port to the next's on the same host: it needs one, and one more for every shard.
@@ -86,6 +86,10 @@ nodes:                      # each uses UDP and TCP, at its port and one more pe
 # Sizes; 0 is what the network interface sends in one piece.
 # batch-bytes: 0
 # datagram-bytes: 0
+
+# What replicas do in the kernel, by programs on the interface of the node's address; "anode doctor" tells what a machine
+# can. auto uses it where that is possible, on does not start without it, off attaches nothing.
+# offload: %v
 
 # In place of "shards" and "replicas": which nodes hold each shard, its first leader first.
 # groups: [[n1, n2, n3], [n2, n3, n1]]

@@ -13,6 +13,7 @@ import (
 	"github.com/anodekv/anode/bench/check"
 	"github.com/anodekv/anode/bench/local"
 	"github.com/anodekv/anode/client"
+	"github.com/anodekv/anode/shard/server"
 )
 
 // Config is what the flags of `anode demo` say.
@@ -20,6 +21,7 @@ type Config struct {
 	For           time.Duration
 	Nodes, Shards int
 	Seed          uint64
+	Offload       server.OffloadMode
 	// Story takes what happens, Progress the live rates.
 	Story, Progress io.Writer
 	Log             *slog.Logger
@@ -29,12 +31,13 @@ type Config struct {
 // the report.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
 	cfg.Story, cfg.Progress = &locked{w: cfg.Story}, &locked{w: cfg.Progress}
-	c, err := local.Start(ctx, local.Config{Nodes: cfg.Nodes, Shards: cfg.Shards, Log: cfg.Log})
+	c, err := local.Start(ctx, local.Config{Nodes: cfg.Nodes, Shards: cfg.Shards, Log: cfg.Log, Offload: cfg.Offload})
 	if err != nil {
 		return nil, fmt.Errorf("start the cluster: %w", err)
 	}
 	defer c.Stop()
 	cfg.say("%d nodes with %d shards of %d replicas serve on %s", cfg.Nodes, cfg.Shards, c.Topology.Replicas(0), c.Servers()[0])
+	cfg.say("the kernel path: %v", c.Offload(ctx))
 	db, err := client.Open(ctx, client.Config{Servers: c.Servers(), Key: c.ClientKey(), Cluster: c.Topology.Cluster})
 	if err != nil {
 		return nil, err
