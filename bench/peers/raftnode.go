@@ -66,7 +66,7 @@ func runRaftNode(stdin io.Reader, stdout, stderr io.Writer, maxAppendEntries int
 	f := newFront(node, data)
 	go f.lead(func() { fmt.Fprintln(stdout, "leader") })
 	go func() { _ = f.serve(clients) }() // until the process ends
-	_, _ = io.Copy(io.Discard, in) // until whoever started us is done
+	_, _ = io.Copy(io.Discard, in)       // until whoever started us is done
 	return node.Shutdown().Error()
 }
 
