@@ -247,3 +247,38 @@ func (b *besieged) relieve() {
 		b.t.Errorf("%d ops were stored, op %d is chosen", len(got), b.leader.Chosen())
 	}
 }
+
+// A key is changed with a generation: frames under the old one are passed up from then on, whatever else is right.
+func TestKeysChangeWithTheGeneration(t *testing.T) {
+	for _, h := range hooks {
+		t.Run(h.name, func(t *testing.T) {
+			k := loadKernelFor(t, Options{LogSlots: hostileSlots})
+			s, l := open(t, k, Key{replicaAddr(1), testGroup}), open(t, k, Key{replicaAddr(0), testGroup})
+			follow, lead := testConfig(3, 1), testConfig(3, 0)
+			for change := range 2 {
+				last := wire.Op(change)
+				before := follow
+				follow.Key[15], lead.Key[15], before.Key[15] = byte(change), byte(change), byte(1-change)
+				s.Fence()
+				s.Drain(func(wire.Frame) {})
+				if err := errors.Join(s.Arm(follow, last), l.Lead(lead, make([]wire.Op, 3), last+1)); err != nil {
+					t.Fatal(err)
+				}
+				entry := func(c Config) []byte { return toFollower(accept(c, testGroup, last+1, nil)) }
+				if v, _ := h.run(t, k, entry(before)); v != model.Pass {
+					t.Errorf("change %d: an entry under another key: verdict %d", change, v)
+				}
+				if v, _ := h.run(t, k, toLeader(before, 1, last+1)); v != model.Pass || l.Chosen() != 0 {
+					t.Errorf("change %d: an acknowledgement under another key: verdict %d, op %d is chosen", change, v, l.Chosen())
+				}
+				v, out := h.run(t, k, entry(follow))
+				if v != model.Answer || !wire.NewKey(follow.Key).Verify(out[42:]) {
+					t.Errorf("change %d: an entry under the present key: verdict %d, %x", change, v, out)
+				}
+				if v, _ := h.run(t, k, toLeader(lead, 1, last+1)); v != model.Pass || l.Chosen() != last+1 {
+					t.Errorf("change %d: an acknowledgement under the present key: verdict %d, op %d is chosen", change, v, l.Chosen())
+				}
+			}
+		})
+	}
+}
