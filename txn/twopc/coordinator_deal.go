@@ -84,6 +84,8 @@ type deal struct {
 	lost bool
 	// clears: it does nothing but delete at one shard, and may take what is kept in reserve for that.
 	clears bool
+	// again: it was launched before, in a session that had expired by then.
+	again bool
 	// cancelled: the caller is gone. Nobody is asked to prepare any more.
 	cancelled bool
 	// rejected is the refusal for which a member was asked to refuse for good.
@@ -270,6 +272,27 @@ func (c *Coordinator) encode(d *deal) (wire.Kind, [][]byte) {
 		p.work = txn.Work{}
 	}
 	return wire.KindPrepare, bodies
+}
+
+// relaunch begins a transaction anew, under another number, whose only member has answered that its session is
+// gone: after a loss that was accepted, for instance. It does so only where nothing of it can have been done: of
+// all its copies one was not declined, and that is the one which is answered. It is done once.
+func (c *Coordinator) relaunch(now wire.Time, p *party) bool {
+	d := p.deal
+	if len(d.parties) > 1 || d.again || d.cancelled || c.asks[d.token].deal != d || p.call == nil || p.call.loose > 1 || p.call.kind != wire.KindSubmit {
+		return false
+	}
+	var s txn.Submit
+	if err := txn.SubmitBody.Decode(p.call.body, &s); err != nil {
+		panic("twopc: a request of our own: " + err.Error())
+	}
+	c.dropCall(p)
+	c.retire(d)
+	again := &deal{token: d.token, parties: make([]party, 1), clears: d.clears, again: true}
+	again.parties[0] = party{deal: again, link: p.link, work: s.Work}
+	c.asks[d.token] = ask{deal: again}
+	c.proceed(now, again)
+	return true
 }
 
 // abandon ends a transaction of which nothing was sent.

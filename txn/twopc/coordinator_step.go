@@ -195,6 +195,9 @@ func (c *Coordinator) onGone(now wire.Time, p *party, status txn.Status) {
 			c.ignore(IgnoredDuplicate)
 			return
 		}
+		if status == txn.StatusExpired && c.relaunch(now, p) {
+			return
+		}
 		c.doubt(now, p, status)
 	case stageCommitting:
 		c.close(p, partyCommitted) // it voted yes, and forgets only what all have applied
