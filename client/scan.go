@@ -67,6 +67,7 @@ func (t *Txn) beginScan(opts *ScanOptions) (*walk, error) {
 	if err := t.open("scan", ""); err != nil {
 		return nil, err
 	}
+	t.sure = false
 	w, err := t.c.walk(opts, t.at)
 	if err == nil && t.at == 0 {
 		t.walks = append(t.walks, w)

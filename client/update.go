@@ -21,7 +21,8 @@ func (c *Client) Update(ctx context.Context, fn func(ctx context.Context, tx *Tx
 	return c.repeat(ctx, "update", false, fn, opts)
 }
 
-// View is Update for reading: all that fn reads is of one moment. Its writes fail with [ErrReadOnly].
+// View is Update for reading: all that fn reads is of one moment. One that reads all its keys by a single call, from a
+// single shard, costs one round. Its writes fail with [ErrReadOnly].
 func (c *Client) View(ctx context.Context, fn func(ctx context.Context, tx *Txn) error, opts ...Option) error {
 	return c.repeat(ctx, "view", true, fn, opts)
 }
@@ -51,7 +52,7 @@ func (c *Client) attempt(ctx context.Context, tx *Txn, fn func(context.Context, 
 
 // trust returns fn's own error, unless it may have come from reads that do not belong together.
 func (c *Client) trust(ctx context.Context, tx *Txn, err error) (again bool, _ error) {
-	if tx.done || tx.failed != nil || ctx.Err() != nil {
+	if tx.done || tx.failed != nil || tx.sure || ctx.Err() != nil {
 		return false, err
 	}
 	if e := c.commit(ctx, "commit", "", tx.seen(), tx.scanned()); isConflict(e) {
