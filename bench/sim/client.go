@@ -30,6 +30,9 @@ type client struct {
 	proof   proof
 }
 
+// endEvery is after how many questions a client may give up its sessions, if it ends a transaction just then.
+const endEvery = 8
+
 func newClient(s *simulation, id int) *client {
 	c := &client{s: s, id: id, clock: s.c.drawClock()}
 	addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 1, byte(id + 1)}), 9000)
@@ -231,6 +234,10 @@ func (a *attempt) end(outcome check.Outcome) {
 // done plans the client's next transaction.
 func (c *client) done() {
 	c.busy, c.attempt = false, nil
+	if c.token%endEvery == 0 { // as a program does that opens a client for each few transactions
+		c.coord.End(c.now())
+		c.plan()
+	}
 	c.s.w.after(c.s.w.between(0, 12*wire.Millisecond), c.next)
 }
 

@@ -17,10 +17,11 @@ var coordinatorMistakes = []struct{ name, what string }{
 	{"coordinator-counts-twice", "a vote that arrives twice counts twice (known bug 25)"},
 	{"silence-is-abort", "a transaction whose answer did not come is told as aborted (known bug 23)"},
 	{"mark-runs-ahead", "the mark passes transactions that are not finished (known bug 22)"},
+	{"ends-in-doubt", "a session is ended in which a transaction is not finished"},
 }
 
 // bankSeeds is how many seeds the bank has to notice one mistake.
-const bankSeeds = 300
+const bankSeeds = 1500
 
 func TestCoordinatorMutants(t *testing.T) {
 	defer mutant.Set("")
