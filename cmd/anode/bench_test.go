@@ -1,10 +1,14 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // Every workload is measured against a standing cluster, in one line.
@@ -54,6 +58,29 @@ func TestBench(t *testing.T) {
 	}
 	if out, _, exit := run(t, "get", "user000000000007", "--servers", servers); exit != 0 || len(out) != 101 {
 		t.Errorf("what it loaded is not there: %d bytes, %d", len(out), exit)
+	}
+}
+
+// On a terminal it tells how far it is; a signal ends it, and with it what has not been measured.
+func TestBenchOnATerminal(t *testing.T) {
+	_, line := standing(t, "--listen", loopback()+":7000", "--shards", "1", "--nodes", "1", "--admin", "off")
+	servers := strings.TrimSpace(line)
+	all := onTerminal(t, "bench", "--servers", servers, "--workload", "get", "--keys", "100", "--clients", "2", "--warmup", "0s", "--for", "1500ms", "--rate", "50")
+	if !strings.Contains(all, "1s of 1.5s: ") {
+		t.Errorf("the terminal shows\n%s", all)
+	}
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), binary, "bench", "--servers", servers, "--workload", "get", "--no-load", "--keys", "100", "--for", "1h")
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 1 || out.Len() > 0 || !strings.Contains(errs.String(), "interrupted") {
+		t.Errorf("%d, %q, %q", cmd.ProcessState.ExitCode(), &out, &errs)
 	}
 }
 

@@ -156,9 +156,17 @@ func TestConfigCommands(t *testing.T) {
 }
 
 // On a terminal the demo shows its rates.
-//
-//	anode demo ── standard error ── pts/N ══ ptmx ── this test
 func TestProgressOnATerminal(t *testing.T) {
+	if all := onTerminal(t, "demo", "--for", "3s", "--shards", "1"); !strings.Contains(all, "commits/s") {
+		t.Errorf("no rates on the terminal:\n%s", all)
+	}
+}
+
+// onTerminal runs anode to its end and returns what a terminal shows of its standard error.
+//
+//	anode ── standard error ── pts/N ══ ptmx ── this test
+func onTerminal(t *testing.T, args ...string) string {
+	t.Helper()
 	control, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +183,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), binary, "demo", "--for", "3s", "--shards", "1")
+	cmd := exec.CommandContext(t.Context(), binary, args...)
 	cmd.Stderr = terminal
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -199,10 +207,9 @@ func TestProgressOnATerminal(t *testing.T) {
 	}
 	select {
 	case all := <-said:
-		if !strings.Contains(all, "commits/s") {
-			t.Errorf("no rates on the terminal:\n%s", all)
-		}
+		return all
 	case <-time.After(10 * time.Second):
 		t.Fatal("the terminal does not end")
 	}
+	return ""
 }
