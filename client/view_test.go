@@ -59,7 +59,10 @@ func TestAViewOfOneShardIsOneRound(t *testing.T) {
 		}, map[wire.Kind]int{wire.KindRead: 1, wire.KindValidate: 1}},
 		"a key and a scan": {func(ctx context.Context, f *fake, tx *client.Txn) error {
 			_, err := tx.Get(ctx, f.keyAt(0, "a"))
-			for range tx.Scan(ctx, client.ScanOptions{Limit: 1}) {
+			for _, err := range tx.Scan(ctx, client.ScanOptions{Limit: 1}) {
+				if err != nil {
+					return err
+				}
 				break
 			}
 			return err

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"testing"
 
 	"github.com/anodekv/anode/internal/mutant"
@@ -71,52 +69,31 @@ var mistakes = []struct {
 }
 
 // explorerSeeds is how many seeds the explorer has to notice one mistake.
-const explorerSeeds = 300
+const explorerSeeds = 1000
 
 func TestMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range mistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			why := storyNotices(t, m.story)
-			t.Logf("%s: %.300s", m.story, why)
-			if why == "" {
-				t.Errorf("%s does not notice that %s", m.story, m.what)
-			}
-			if !m.explorer {
-				return
-			}
-			seed, err := explorerNotices()
-			t.Logf("explorer, seed %d: %.300v", seed, err)
-			if err == nil {
-				t.Errorf("%d seeds do not show that %s", explorerSeeds, m.what)
-			}
-		})
+		mutant.Catch(t, m.name, m.what, "paxos/testdata/"+m.story, func() string { return storyNotices(t, m.story) })
+		if m.explorer {
+			mutant.Catch(t, m.name, m.what, "the explorer of paxos", mutant.Seeds(explorerSeeds, explorerNotices))
+		}
 	}
 }
 
-func explorerNotices() (int64, error) {
-	for seed := int64(1); seed <= explorerSeeds; seed++ {
-		if err := newExplorer(seed).run(); err != nil {
-			return seed, err
-		}
+func explorerNotices(seed int64) string {
+	if err := newExplorer(seed).run(); err != nil {
+		return err.Error()
 	}
-	return 0, nil
+	return ""
 }
 
 // storyNotices tells a story and returns how it went wrong, or nothing.
-func storyNotices(t *testing.T, name string) (why string) {
-	defer func() {
-		if p := recover(); p != nil {
-			why = fmt.Sprint(p)
-		}
-	}()
+func storyNotices(t *testing.T, name string) string {
 	path := filepath.Join("testdata", name+".txt")
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
 	}
-	tellStory(witness{t}, path)
-	return ""
+	return mutant.Complaint(func() { tellStory(witness{t}, path) })
 }
 
 // witness is a test that may fail: failing ends the story, not the test.
@@ -129,31 +106,9 @@ func (w witness) Failed() bool                      { return false }
 
 // Every place in the code that asks for a mutant is in the table, and the other way round.
 func TestMutantsAreListed(t *testing.T) {
-	asks := regexp.MustCompile(`mutant\.On\("([^"]+)"\)`)
-	asked := map[string]bool{}
-	files, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range asks.FindAllSubmatch(source, -1) {
-			asked[string(m[1])] = true
-		}
-	}
+	var listed []string
 	for _, m := range mistakes {
-		if !asked[m.name] {
-			t.Errorf("nothing asks for the mutant %q", m.name)
-		}
-		delete(asked, m.name)
+		listed = append(listed, m.name)
 	}
-	for name := range asked {
-		t.Errorf("the mutant %q is missing in the table", name)
-	}
-	if !slices.ContainsFunc(files, func(n string) bool { return n == "core.go" }) {
-		t.Error("the sources are not here")
-	}
+	mutant.Listed(t, listed, "*.go")
 }

@@ -25,17 +25,12 @@ var mistakes = []struct{ name, what string }{
 const mutantSeeds = 60
 
 func TestMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range mistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			for seed := int64(1); seed <= mutantSeeds; seed++ {
-				if _, err := Run(seed); err != nil {
-					t.Logf("%v", err)
-					return
-				}
+		mutant.Catch(t, m.name, m.what, "the simulator", mutant.Seeds(mutantSeeds, func(seed int64) string {
+			if _, err := Run(seed); err != nil {
+				return err.Error()
 			}
-			t.Errorf("%d seeds do not show that %s", mutantSeeds, m.what)
-		})
+			return ""
+		}))
 	}
 }

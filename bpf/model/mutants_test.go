@@ -30,15 +30,12 @@ var mistakes = []struct {
 }
 
 func TestMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range mistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			err := m.scenario()
-			t.Log(err)
-			if err == nil {
-				t.Errorf("nothing notices that %s", m.what)
+		mutant.Catch(t, m.name, m.what, "a scenario of bpf/model", func() string {
+			if err := m.scenario(); err != nil {
+				return err.Error()
 			}
+			return ""
 		})
 	}
 }

@@ -4,9 +4,6 @@ package twopc
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/anodekv/anode/internal/mutant"
@@ -24,30 +21,14 @@ var coordinatorMistakes = []struct{ name, what string }{
 const bankSeeds = 1500
 
 func TestCoordinatorMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range coordinatorMistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			for seed := uint64(1); seed <= bankSeeds; seed++ {
-				if why := bankNotices(seed); why != "" {
-					t.Logf("seed %d: %s", seed, why)
-					return
-				}
-			}
-			t.Errorf("%d seeds do not show that %s", bankSeeds, m.what)
-		})
+		mutant.Catch(t, m.name, m.what, "the bank of txn/twopc", mutant.Seeds(bankSeeds, bankNotices))
 	}
 }
 
 // bankNotices runs one bank and returns what was wrong with it, or nothing.
-func bankNotices(seed uint64) (why string) {
-	defer func() {
-		if p := recover(); p != nil {
-			why = fmt.Sprint(p)
-		}
-	}()
-	newBank(auditor{}, seed, seed%20, 3).run()
-	return ""
+func bankNotices(seed int64) string {
+	return mutant.Complaint(func() { newBank(auditor{}, uint64(seed), uint64(seed)%20, 3).run() })
 }
 
 // auditor ends a run at the first complaint.
@@ -58,28 +39,9 @@ func (auditor) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, ar
 
 // Every place in the coordinator that asks for a mutant is in the table, and the other way round.
 func TestCoordinatorMutantsAreListed(t *testing.T) {
-	asks := regexp.MustCompile(`mutant\.On\("([^"]+)"\)`)
-	asked := map[string]bool{}
-	files, err := filepath.Glob("coordinator*.go")
-	if err != nil || len(files) == 0 {
-		t.Fatal("the sources are not here", err)
-	}
-	for _, name := range files {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range asks.FindAllSubmatch(source, -1) {
-			asked[string(m[1])] = true
-		}
-	}
+	var listed []string
 	for _, m := range coordinatorMistakes {
-		if !asked[m.name] {
-			t.Errorf("nothing asks for the mutant %q", m.name)
-		}
-		delete(asked, m.name)
+		listed = append(listed, m.name)
 	}
-	for name := range asked {
-		t.Errorf("the mutant %q is missing in the table", name)
-	}
+	mutant.Listed(t, listed, "coordinator*.go")
 }

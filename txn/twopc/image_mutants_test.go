@@ -16,29 +16,11 @@ var imageMistakes = []struct{ name, what string }{
 }
 
 func TestImageMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range imageMistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			for seed := range int64(40) {
-				if why := stateNotices(seed); why != "" {
-					t.Logf("%.300s", why)
-					return
-				}
-			}
-			t.Errorf("40 seeds do not show that %s", m.what)
-		})
+		mutant.Catch(t, m.name, m.what, "the images of txn/twopc", mutant.Seeds(40, func(seed int64) string {
+			return mutant.Complaint(func() { wholeState(complainer{}, seed) })
+		}))
 	}
-}
-
-func stateNotices(seed int64) (why string) {
-	defer func() {
-		if p := recover(); p != nil {
-			why = fmt.Sprint(p)
-		}
-	}()
-	wholeState(complainer{}, seed)
-	return ""
 }
 
 // complainer is a failer that panics.

@@ -3,9 +3,6 @@
 package twopc
 
 import (
-	"os"
-	"regexp"
-	"slices"
 	"testing"
 
 	"github.com/anodekv/anode/internal/mutant"
@@ -51,16 +48,16 @@ var plainMistakes = []struct {
 }
 
 func TestPlainMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range plainMistakes {
-		mutant.Set("")
 		if m.noticed(t) {
 			t.Errorf("noticed without the mistake: %s", m.what)
 		}
-		mutant.Set(m.name)
-		if !m.noticed(t) {
-			t.Errorf("not noticed: %s", m.what)
-		}
+		mutant.Catch(t, m.name, m.what, "a scenario of txn/twopc", func() string {
+			if m.noticed(t) {
+				return m.what
+			}
+			return ""
+		})
 	}
 }
 
@@ -68,43 +65,19 @@ func TestPlainMutants(t *testing.T) {
 const rareSeeds = 2000
 
 func TestParticipantMutants(t *testing.T) {
-	defer mutant.Set("")
 	for _, m := range participantMistakes {
-		t.Run(m.name, func(t *testing.T) {
-			mutant.Set(m.name)
-			for seed := uint64(1); seed <= rareSeeds; seed++ {
-				if why := bankNotices(seed); why != "" {
-					t.Logf("seed %d: %s", seed, why)
-					return
-				}
-			}
-			t.Errorf("%d seeds do not show that %s", rareSeeds, m.what)
-		})
+		mutant.Catch(t, m.name, m.what, "the bank of txn/twopc", mutant.Seeds(rareSeeds, bankNotices))
 	}
 }
 
 // Every place of a participant that asks for a mutant is in the table, and the other way round.
 func TestParticipantMutantsAreListed(t *testing.T) {
-	asks := regexp.MustCompile(`mutant\.On\("([^"]+)"\)`)
-	var asked, listed []string
-	for _, name := range []string{"participant_machine.go", "participant_outcome.go", "participant_session.go", "termination.go", "termination_sweep.go"} {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range asks.FindAllSubmatch(source, -1) {
-			asked = append(asked, string(m[1]))
-		}
-	}
+	var listed []string
 	for _, m := range participantMistakes {
 		listed = append(listed, m.name)
 	}
 	for _, m := range plainMistakes {
 		listed = append(listed, m.name)
 	}
-	slices.Sort(asked)
-	slices.Sort(listed)
-	if asked = slices.Compact(asked); !slices.Equal(asked, listed) {
-		t.Errorf("the sources ask for %v, the table lists %v", asked, listed)
-	}
+	mutant.Listed(t, listed, "participant_machine.go", "participant_outcome.go", "participant_session.go", "termination*.go")
 }
