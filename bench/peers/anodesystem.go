@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -20,7 +21,7 @@ const (
 	anodeNodes = 3
 	// anodeStartTimeout covers the formation of the groups, and the first build of the program.
 	anodeStartTimeout = 2 * time.Minute
-	// anodePort and the ports above it must be free on loopback.
+	// anodePort and the ports above it must be free on loopback, unless an option says otherwise.
 	anodePort = 18100
 )
 
@@ -29,6 +30,7 @@ type anodeOptions struct {
 	program string // path of the anode binary; empty builds it from this tree
 	clients int    // SDK clients that all clients of the load share; 0 gives each its own
 	extra   []string
+	port    int // of the first node; 0 is anodePort
 }
 
 // anodeSystem is anode in three processes of its own binary, each with a configuration file and a data
@@ -99,7 +101,7 @@ func (s *anodeSystem) startNode(i int) error {
 	fmt.Fprintf(&b, "cluster: 1\nnode: n%d\nadmin: off\ndata-dir: %s\nshards: %d\nreplicas: %d\nnodes:\n",
 		i, filepath.Join(s.dir, strconv.Itoa(i)), s.shards, anodeNodes)
 	for n := range anodeNodes {
-		fmt.Fprintf(&b, "  - {name: n%d, host: 127.0.0.1, port: %d}\n", n, s.port(n))
+		fmt.Fprintf(&b, "  - {name: n%d, host: 127.0.0.1, port: %d}\n", n, s.portOf(n))
 	}
 	for _, line := range s.extra {
 		fmt.Fprintln(&b, line)
@@ -116,12 +118,12 @@ func (s *anodeSystem) startNode(i int) error {
 	return nil
 }
 
-func (s *anodeSystem) port(node int) int { return anodePort + node*(s.shards+1) }
+func (s *anodeSystem) portOf(node int) int { return cmp.Or(s.port, anodePort) + node*(s.shards+1) }
 
 func (s *anodeSystem) open(ctx context.Context) (*anode.Client, error) {
 	var servers []string
 	for n := range anodeNodes {
-		servers = append(servers, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port(n))))
+		servers = append(servers, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.portOf(n))))
 	}
 	return anode.Open(ctx, anode.Config{Servers: servers})
 }

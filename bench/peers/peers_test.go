@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"strings"
@@ -58,6 +59,28 @@ func TestRaftSystem(t *testing.T) {
 			t.Errorf("raft scans: %v", err)
 		}
 		countTogether(t, s)
+	}
+}
+
+// TestAnodeSystem runs workloads on three processes of the product's own binary, across shards.
+func TestAnodeSystem(t *testing.T) {
+	s := newAnodeSystem(anodeOptions{shards: 2, port: 19000 + rand.IntN(10_000)})
+	defer s.Stop()
+	if err := s.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"put", "get", "rmw2", "retwis", "ycsb-e"} {
+		l := loadOf(name, 200*time.Millisecond)
+		if err := l.fill(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		r, err := l.run(t.Context(), s, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.OpsPerSecond < 20 || r.Missing > 0 || r.Workload != name {
+			t.Errorf("measured %+v", r)
+		}
 	}
 }
 
