@@ -45,6 +45,7 @@ func TestTheTableRefuses(t *testing.T) {
 		{"./client", "./shard/server"},
 		{"./client", "./bpf"},
 		{"./client", "./cmd/anode"},
+		{"./client", "./bench/runner"},
 		{"./bench/sim", "./cmd/anode-lab"},
 		{"./bench/ycsb", "github.com/spf13/cobra"},
 		{"./bench/sim", "github.com/cilium/ebpf/link"},
