@@ -22,6 +22,7 @@ const (
 // Load inserts the keys that the workload begins with, in order, one by each store at a time. What fails is tried
 // again some times, each time for up to timeout.
 func Load(ctx context.Context, w *workload.Workload, stores []Store, timeout time.Duration, progress io.Writer) error {
+	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	keys := uint64(w.Config().Keys)
@@ -34,6 +35,7 @@ func Load(ctx context.Context, w *workload.Workload, stores []Store, timeout tim
 				op := d.Load(n)
 				if err := insert(ctx, s, &op, timeout); err != nil {
 					cancel(fmt.Errorf("load key %d of %d: %w", n+1, keys, err))
+					return
 				}
 				done.Add(1)
 			}
@@ -42,6 +44,9 @@ func Load(ctx context.Context, w *workload.Workload, stores []Store, timeout tim
 	stop := every(progress, func(int) string { return fmt.Sprintf("loaded %d of %d keys", min(done.Load(), keys), keys) })
 	all.Wait()
 	stop()
+	if outer.Err() != nil {
+		return fmt.Errorf("interrupted after %d of %d keys: %w", min(done.Load(), keys), keys, context.Cause(outer))
+	}
 	return context.Cause(ctx)
 }
 

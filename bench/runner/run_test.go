@@ -207,6 +207,20 @@ func TestLoadInsertsEveryKeyOnce(t *testing.T) {
 	}
 }
 
+func TestAnInterruptedLoadSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	f := storeFunc(func(ctx context.Context, _ *workload.Op) Outcome {
+		if n++; n == 41 {
+			cancel()
+		}
+		return Outcome{Err: ctx.Err()}
+	})
+	if err := Load(ctx, config(t, 0, nil).Workload, []Store{f}, time.Second, nil); err == nil || err.Error() != "interrupted after 40 of 100 keys: context canceled" {
+		t.Error(err)
+	}
+}
+
 func TestProgress(t *testing.T) {
 	var out bytes.Buffer
 	cfg := config(t, 1, func(context.Context, *workload.Op) Outcome { time.Sleep(time.Millisecond); return Outcome{} })
