@@ -270,7 +270,8 @@ func (a *auditor) chose(h *host, e Entry) {
 
 // first checks that the commands of an entry were proposed, and are chosen once.
 func (a *auditor) first(e Entry) {
-	b, err := DecodeBatch(e.Body)
+	var b Batch
+	err := DecodeBatch(e.Body, &b)
 	a.demand(err == nil, "op %d: %v", e.Op, err)
 	for _, c := range b.Commands {
 		done, ok := a.offered[string(c)]

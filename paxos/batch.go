@@ -26,9 +26,9 @@ func decodeBatch(d *wire.Decoder, b *Batch) {
 	d.End(n, 2)
 }
 
-// DecodeBatch reads the body of an entry. The commands live in the body, which nobody changes.
-func DecodeBatch(body []byte) (Batch, error) {
-	var b Batch
-	err := batchBody.DecodeShared(body, &b)
-	return b, err
+// DecodeBatch reads the body of an entry into b, and uses the list that b has again. The commands live in the body, which
+// nobody changes.
+func DecodeBatch(body []byte, b *Batch) error {
+	*b = Batch{Commands: b.Commands[:0]}
+	return batchBody.DecodeShared(body, b)
 }

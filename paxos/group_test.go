@@ -283,7 +283,8 @@ func (g *group) say(format string, args ...any) {
 
 // commands prints the batch in an entry.
 func commands(body []byte) string {
-	b, err := DecodeBatch(body)
+	var b Batch
+	err := DecodeBatch(body, &b)
 	if err != nil {
 		return err.Error()
 	}

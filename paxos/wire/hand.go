@@ -58,6 +58,7 @@ func (c Codec[T]) decodeHand(b []byte, v *T, share bool) error {
 	*d = Decoder{}
 	handDecoders.Put(d)
 	if err != nil {
+		*v = *new(T) // nothing of what cannot be believed
 		return fmt.Errorf("%v: %w: %w", c.kind, ErrBody, err)
 	}
 	return nil

@@ -37,6 +37,9 @@ func alike(t *testing.T, kind wire.Kind, b []byte) {
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("%v %x: %v by hand, %v by the library", kind, b, err, wantErr)
 		}
+		if err != nil && !reflect.ValueOf(got).Elem().IsZero() {
+			t.Fatalf("%v %x: %+v is left of what was refused", kind, b, got)
+		}
 		if err == nil && !reflect.DeepEqual(got, want) {
 			t.Fatalf("%v %x: %+v by hand, %+v by the library", kind, b, got, want)
 		}

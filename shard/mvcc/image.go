@@ -29,7 +29,7 @@ func (s *Store) Load(key []byte, v Version) error {
 			return err
 		}
 	}
-	s.write(key, v)
+	s.write(key, v, false)
 	return nil
 }
 

@@ -18,3 +18,14 @@ func TestMutantSnapshotWritten(t *testing.T) {
 		return b.snapshots[0].moved()
 	})
 }
+
+// A store that writes a new value over one that a snapshot shows changes the snapshot.
+func TestMutantSharedValueUsedAgain(t *testing.T) {
+	mutant.Catch(t, "shared-value-used-again", "a value that a snapshot shows is written over", "the model of shard/mvcc", func() string {
+		b := busy{store: New()}
+		for _, what := range []int{4, 0, 4, 4, 4, 4, 4, 1, 4} {
+			b.step("k", what)
+		}
+		return b.snapshots[0].moved()
+	})
+}

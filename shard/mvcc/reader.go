@@ -13,7 +13,8 @@ import (
 // Newest is a position after every other: reading there sees each key's newest version.
 var Newest = txn.Position{Op: wire.Op(math.MaxUint64), Index: math.MaxUint32}
 
-// Version is one write of a key. Value must not be changed by whoever reads it.
+// Version is one write of a key. Value must not be changed by whoever reads it, and is the store's to use again once the
+// store changes; a snapshot's stays.
 type Version struct {
 	At      txn.Position
 	Time    txn.Timestamp

@@ -25,9 +25,18 @@ func freeze(s *Store) frozen {
 	f.hash, f.stats = f.Hash(), f.Stats()
 	for key, versions := range f.Chains() {
 		f.keys = append(f.keys, string(key))
-		f.versions = append(f.versions, slices.Clone(versions))
+		f.versions = append(f.versions, deep(versions))
 	}
 	return f
+}
+
+// deep copies versions with their values, which a store uses again.
+func deep(versions []Version) []Version {
+	copied := slices.Clone(versions)
+	for i := range copied {
+		copied[i].Value = bytes.Clone(copied[i].Value)
+	}
+	return copied
 }
 
 // moved says what a snapshot shows that it did not when it was taken, or nothing.

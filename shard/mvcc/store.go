@@ -1,6 +1,7 @@
 package mvcc
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/anodekv/anode/txn"
@@ -15,8 +16,12 @@ type Store struct {
 	garbage  queue
 	inserted int // keys since the nodes were last unshared, see unshare
 	// age counts the snapshots; see chain.
-	age   uint64
-	spare [][]Version // empty, see push and drop
+	age uint64
+	// last is where the store was written last, and shared where it was when the last snapshot was taken: what was
+	// written later is in no snapshot.
+	last, shared txn.Position
+	spare        [][]Version // empty, see push and drop
+	values       values
 }
 
 // New returns an empty store.
@@ -28,17 +33,17 @@ func New() *Store {
 	}
 }
 
-// Put writes a version of key. The store keeps key and value: the caller must not change them later.
+// Put writes a version of key. The store copies what it keeps of key and value.
 // Writing one key twice at one position leaves the second. Writing below the newest version is a bug of
 // the caller and panics, for the order of a log never turns back.
 func (s *Store) Put(key, value []byte, at txn.Position, time txn.Timestamp) {
-	s.write(key, Version{At: at, Time: time, Value: value})
+	s.write(key, Version{At: at, Time: time, Value: s.keep(value)}, true)
 }
 
 // Delete writes a tombstone, under the rules of Put. It does so for an absent key as well: who read it as
 // absent at this very moment is still ordered before the deletion.
 func (s *Store) Delete(key []byte, at txn.Position, time txn.Timestamp) {
-	s.write(key, Version{At: at, Time: time, Deleted: true})
+	s.write(key, Version{At: at, Time: time, Deleted: true}, true)
 }
 
 // Apply writes all of a transaction's writes at one position.
@@ -52,15 +57,20 @@ func (s *Store) Apply(writes []txn.Write, at txn.Position, time txn.Timestamp) {
 	}
 }
 
-func (s *Store) write(key []byte, v Version) {
+// write adds a version. A key that is new is copied if the caller may change it.
+func (s *Store) write(key []byte, v Version, copied bool) {
 	c := s.index[string(key)]
 	if c == nil {
+		if copied {
+			key = bytes.Clone(key)
+		}
 		c = s.insert(key)
 	} else {
 		c = s.own(c)
 		s.supersede(c, v.At)
 	}
 	s.push(c, v)
+	s.last = v.At
 	s.count(c.key, &v, 1)
 	if !v.Deleted {
 		s.stats.Keys++
@@ -114,6 +124,7 @@ func (s *Store) supersede(c *chain, at txn.Position) {
 	case order == 0:
 		s.count(c.key, &last, -1)
 		s.garbage.remove(candidate{time: last.Time, chain: c})
+		s.discard(&last)
 		c.versions = c.versions[:len(c.versions)-1]
 	}
 }
@@ -139,6 +150,7 @@ func (s *Store) count(key []byte, v *Version, sign int) {
 // store goes on: from now on every chain is copied before it is changed for the first time.
 func (s *Store) Snapshot() *Reader {
 	s.age++
+	s.shared = s.last
 	r := s.Reader
 	r.keys, r.index = s.keys.Copy(), nil
 	return &r

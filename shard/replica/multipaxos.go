@@ -15,6 +15,8 @@ type MultiPaxos struct {
 	participant *twopc.Participant
 	// badBatches counts entries that could not be read; they apply as empty ones, on every replica alike.
 	badBatches uint64
+	batch      paxos.Batch // that is applied
+	replies    []Reply     // that Ready returned last
 	images     images
 }
 
@@ -53,7 +55,7 @@ func (e *MultiPaxos) Tick(t Instant) {
 func (e *MultiPaxos) Drained(t Instant, acknowledged wire.Time) { e.core.Drained(t.Now, acknowledged) }
 
 // Ready collects the duties of both. Entries are applied here, because applying is no I/O; what clients
-// are told about them goes out with the same Ready.
+// are told about them goes out with the same Ready. The list of replies is used again by the next call.
 func (e *MultiPaxos) Ready(t Instant) Ready {
 	r := e.core.Ready()
 	if !r.Over {
@@ -84,10 +86,13 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 		// those that wait, below what the core takes.
 		_ = e.core.Read(t.Now, ticket)
 	}
-	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm != nil, Replies: make([]Reply, len(p.Replies))}
-	for i, reply := range p.Replies {
-		out.Replies[i] = Reply(reply)
+	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm != nil}
+	clear(e.replies)
+	e.replies = e.replies[:0]
+	for _, reply := range p.Replies {
+		e.replies = append(e.replies, Reply(reply))
 	}
+	out.Replies = e.replies
 	for _, m := range p.Ask {
 		out.Abroad = append(out.Abroad, Abroad{m.To.Group, m.To.Replica, m.Kind, m.Body})
 	}
@@ -96,11 +101,10 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 }
 
 func (e *MultiPaxos) apply(entry paxos.Entry) {
-	b, err := paxos.DecodeBatch(entry.Body)
-	if err != nil {
+	if paxos.DecodeBatch(entry.Body, &e.batch) != nil {
 		e.badBatches++
 	}
-	e.participant.Apply(entry.Op, txn.Timestamp(b.Proposed), b.Commands)
+	e.participant.Apply(entry.Op, txn.Timestamp(e.batch.Proposed), e.batch.Commands)
 }
 
 func (e *MultiPaxos) takeRole(t Instant, role paxos.Role) {

@@ -48,7 +48,8 @@ type Participant struct {
 	terminator
 	cfg ParticipantConfig
 	// closed: the group has lost its memory, and those who ask are told so.
-	closed bool
+	closed   bool
+	applying submission // of the command that is applied
 }
 
 // NewParticipant returns a participant with an empty log, following view 0.
@@ -119,7 +120,7 @@ func (p *Participant) Apply(op wire.Op, proposed txn.Timestamp, commands [][]byt
 			p.unreadable++
 			continue
 		}
-		p.landed(f, &c, p.apply(&c, at, time))
+		p.landed(f, &c, p.apply(&c, at, time)) // nothing of a submit is needed any longer
 	}
 	p.wake()
 	p.strike()
@@ -131,7 +132,7 @@ func (p *Participant) decoded(f *flight, b []byte) (command, *fault) {
 	if f != nil {
 		return f.command, nil
 	}
-	return p.parse(b)
+	return p.parse(b, &p.applying)
 }
 
 // Applied is the last op that was applied.
@@ -169,10 +170,14 @@ type ParticipantReady struct {
 	Replies []Reply
 }
 
-// Ready returns what is to be done and forgets it.
+// Ready returns what is to be done and forgets it. The lists Propose, Confirm and Replies are used again by the next
+// call; what is in them is not.
 func (p *Participant) Ready() ParticipantReady {
-	r := p.ready
-	p.ready = ParticipantReady{}
+	r, spent := p.ready, p.spent
+	clear(spent.Propose)
+	clear(spent.Replies)
+	p.ready = ParticipantReady{Propose: spent.Propose[:0], Confirm: spent.Confirm[:0], Replies: spent.Replies[:0]}
+	p.spent = r
 	return r
 }
 

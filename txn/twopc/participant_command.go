@@ -93,8 +93,9 @@ type realm struct {
 }
 
 // parse reads a command and checks all that can be checked without state. What it returns with a fault
-// may be used to answer, and for nothing else.
-func (r realm) parse(b []byte) (command, *fault) {
+// may be used to answer, and for nothing else. A submit is read into room, unless that is nil, and its keys and values
+// live in b, which nobody changes.
+func (r realm) parse(b []byte, room *submission) (command, *fault) {
 	if len(b) == 0 {
 		return command{}, malformed("a command of no bytes")
 	}
@@ -102,21 +103,25 @@ func (r realm) parse(b []byte) (command, *fault) {
 	if len(b) > txn.MaxCommandBytes {
 		return c, &fault{reason: txn.ReasonTooLarge, detail: fmt.Sprintf("a %v of %d bytes, the limit is %d", c.kind, len(b), txn.MaxCommandBytes)}
 	}
-	if err := c.decode(b[1:]); err != nil {
+	if err := c.decode(b[1:], room); err != nil {
 		return c, malformed("%v", err)
 	}
 	return c, r.check(&c)
 }
 
-func (c *command) decode(body []byte) (err error) {
+func (c *command) decode(body []byte, room *submission) (err error) {
 	switch c.kind {
 	case wire.KindOpenSession:
 		c.open = new(txn.OpenSession)
 		err = txn.OpenSessionBody.Decode(body, c.open)
 		c.id = txn.ID{Client: c.open.Client, Seq: c.open.First}
 	case wire.KindSubmit:
-		c.submit = new(txn.Submit)
-		err = txn.SubmitBody.Decode(body, c.submit)
+		if room == nil {
+			room = new(submission)
+		}
+		room.clear()
+		c.submit = &room.Submit
+		err = txn.SubmitBody.DecodeShared(body, c.submit)
 		c.id = c.submit.ID
 	case wire.KindPrepare:
 		c.prepare = new(Prepare)

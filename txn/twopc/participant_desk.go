@@ -26,6 +26,7 @@ type desk struct {
 	role    role
 	view    wire.View
 	flights map[uint64]*flight // by hash of the command
+	idle    []*flight          // see board and retire
 	// flying is the sum of their bytes.
 	flying int
 	// claims are the locks that prepares in flight will take if they win. Counting them spares others a
@@ -36,6 +37,9 @@ type desk struct {
 	released []*txn.Work // since the last wake
 	chores   chores
 	ready    ParticipantReady
+	spent    ParticipantReady // what Ready returned last
+	letter   txn.TxnReply     // being encoded: here it need not be allocated
+	sheet    sheet
 	ignored  uint64
 	now      wire.Time // as last told
 	traffic  Traffic
@@ -54,6 +58,11 @@ type flight struct {
 	proposed bool
 	claims   bool
 	waiter   *waiter // while it waits to be proposed
+
+	// Most have one asker, and never wait.
+	first      [1]asker
+	wait       waiter
+	submission submission
 }
 
 // asker is who wants to know: a client, or a replica of another group.
@@ -143,7 +152,19 @@ func (p *Participant) Request(now wire.Time, from wire.Addr, kind wire.Kind, bod
 }
 
 func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
-	c, bad := p.parse(b)
+	f := p.board()
+	if !p.admitFlight(now, from, b, f) {
+		p.retire(f)
+		return
+	}
+	p.embark(f)
+	f.wait.flight, f.wait.until = f, now.Add(p.cfg.WaitBound)
+	p.dispatch(f, &f.wait)
+}
+
+// admitFlight makes the flight of a command, unless the command is answered or refused without one.
+func (p *Participant) admitFlight(now wire.Time, from asker, b []byte, f *flight) bool {
+	c, bad := p.parse(b, &f.submission)
 	if bad == nil && c.prepare != nil {
 		bad = p.checkGroups(c.prepare.Members)
 	}
@@ -153,10 +174,10 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 	switch {
 	case bad != nil:
 		p.decline(from, &c, *bad)
-		return
+		return false
 	case p.role != leading:
 		p.decline(from, &c, p.unready())
-		return
+		return false
 	}
 	if v, ok := p.known(&c); ok {
 		if c.prepare != nil && v.status == txn.StatusYes {
@@ -164,20 +185,19 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 		}
 		p.traffic.Repeated++
 		p.tell(from, &c, v)
-		return
+		return false
 	}
 	if f := p.flightOf(b); f != nil {
 		p.traffic.Repeated++
 		f.attach(from)
-		return
+		return false
 	}
 	if why := p.full(&c, len(b)); why != "" {
 		p.decline(from, &c, fault{reason: txn.ReasonOverloaded, detail: why})
-		return
+		return false
 	}
-	f := &flight{command: c, bytes: b, from: []asker{from}, since: now}
-	p.embark(f)
-	p.dispatch(f, &waiter{flight: f, until: now.Add(p.cfg.WaitBound)})
+	f.command, f.bytes, f.from, f.since = c, b, append(f.from, from), now
+	return true
 }
 
 // checkGroups: there are such groups. A transaction that names one that is not could not be settled when its
@@ -284,6 +304,7 @@ func (p *Participant) landed(f *flight, c *command, v verdict) {
 	p.land(f, v.status == txn.StatusYes)
 	p.concluded(f, v)
 	p.tellAll(f, c, v)
+	p.retire(f)
 }
 
 // embark puts a flight on the desk, disembark takes it off. Of two commands with one hash the later stays.

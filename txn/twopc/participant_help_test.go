@@ -140,7 +140,7 @@ func (o *one) wantPending(seqs ...uint64) {
 	o.t.Helper()
 	var got []uint64
 	for _, b := range o.pending {
-		c, _ := o.parse(b)
+		c, _ := o.parse(b, nil)
 		got = append(got, c.id.Seq)
 	}
 	if !slices.Equal(got, seqs) {

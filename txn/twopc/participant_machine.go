@@ -1,6 +1,7 @@
 package twopc
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -35,6 +36,7 @@ type machine struct {
 
 	// generation counts the images taken; see unshare.
 	generation uint64
+	spare      []*record // see newRecord
 
 	unreadable uint64 // commands in the log that no leader should have proposed
 	alarms     uint64 // outcomes that contradict what is chosen here
@@ -226,12 +228,13 @@ func (m *machine) submit(c *command, at txn.Position, time txn.Timestamp) verdic
 	if s == nil {
 		return v
 	}
-	r := &record{id: b.ID, hash: c.hash, status: txn.StatusNo}
+	r := m.newRecord()
+	r.id, r.hash, r.status = b.ID, c.hash, txn.StatusNo
 	if ok, key := m.locks.Check(m.store, b.ID, &b.Work); ok {
 		r.status, r.time = txn.StatusCommitted, time
 		m.store.Apply(b.Work.Writes, at, time)
 	} else {
-		r.key = key
+		r.key = bytes.Clone(key) // which lives in the command
 	}
 	m.enter(s, r)
 	return r.told()

@@ -226,7 +226,7 @@ func TestAgainstTheSerialModel(t *testing.T) {
 				b := someCommand(t, &o.machine, before)
 				before = append(before, b)
 				at := txn.Position{Op: o.applied, Index: uint32(i)}
-				c, bad := o.parse(b)
+				c, bad := o.parse(b, nil)
 				if bad != nil {
 					t.Fatal(bad.detail)
 				}
@@ -337,7 +337,7 @@ func stillThere(t *rapid.T, o *one, yes []txn.ID, batch [][]byte) {
 		}
 		ended := false
 		for _, b := range batch {
-			c, bad := o.parse(b)
+			c, bad := o.parse(b, nil)
 			ended = ended || bad == nil && c.id == id && (c.commit != nil || c.abort != nil)
 		}
 		if !ended {

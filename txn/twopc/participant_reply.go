@@ -38,8 +38,8 @@ func (p *Participant) encode(c *command, v verdict) (wire.Kind, []byte) {
 	case v.status == 0:
 		return p.refusal(c, *malformed("%s", v.objection))
 	}
-	r := txn.TxnReply{ID: c.id, Status: v.status, Time: v.time, Key: v.key}
-	return wire.KindTxnReply, txn.TxnReplyBody.Append(nil, &r)
+	p.letter = txn.TxnReply{ID: c.id, Status: v.status, Time: v.time, Key: v.key}
+	return wire.KindTxnReply, p.sheet.text(func(to []byte) []byte { return txn.TxnReplyBody.Append(to, &p.letter) })
 }
 
 // decline refuses a command that was not appended.

@@ -231,6 +231,7 @@ func (m *machine) prune(s *session) {
 		m.orphans.Delete(r.id)
 		m.sum -= r.digest()
 		m.records--
+		m.scrap(s, r)
 	}
 	s.records = slices.Delete(s.records, kept, n)
 	if !s.open() && len(s.records) == 0 {
@@ -269,6 +270,9 @@ func (r *record) digest() uint64 {
 	}
 	if r.frozen {
 		b[34] |= 2
+	}
+	if len(r.key) == 0 {
+		return xxhash.Sum64(b[:]) // the same, sooner
 	}
 	var d xxhash.Digest
 	d.Reset()

@@ -56,7 +56,7 @@ func (p *Participant) proposeOwn(kind wire.Kind, body []byte) {
 	if p.flightOf(b) != nil {
 		return
 	}
-	c, bad := p.parse(b)
+	c, bad := p.parse(b, nil)
 	if bad != nil {
 		panic("twopc: a command of our own: " + bad.detail)
 	}

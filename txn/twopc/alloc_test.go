@@ -1,0 +1,78 @@
+//go:build !race
+
+// The race detector allocates where the product does not.
+
+package twopc
+
+import (
+	"testing"
+
+	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/shard"
+	"github.com/anodekv/anode/txn"
+)
+
+// hotPath is the way of a put through a leader's participant and a follower's: Request, Ready, Apply, Ready.
+type hotPath struct {
+	leader, follower *Participant
+	submit           txn.Submit
+	body             []byte
+	op               wire.Op
+}
+
+func newHotPath(t testing.TB) *hotPath {
+	part := func() *Participant {
+		return NewParticipant(ParticipantConfig{Map: shard.Map{Version: 1, Shards: 1}})
+	}
+	p := &hotPath{leader: part(), follower: part(), submit: txn.Submit{ID: txn.ID{Client: 7}, Session: 1}}
+	p.submit.Work.Writes = []txn.Write{{Key: []byte("0123456789abcdef"), Value: make([]byte, 100)}}
+	p.leader.Lead(0, 3)
+	p.pass(t, wire.KindOpenSession, txn.OpenSessionBody.Append(nil, &txn.OpenSession{Client: 7, First: 1}))
+	for range 1000 {
+		p.put(t)
+	}
+	return p
+}
+
+func (p *hotPath) put(t testing.TB) {
+	s := &p.submit
+	s.ID.Seq++
+	s.Mark = s.ID.Seq
+	p.body = txn.SubmitBody.Append(p.body[:0], s)
+	p.pass(t, wire.KindSubmit, p.body)
+}
+
+func (p *hotPath) pass(t testing.TB, kind wire.Kind, body []byte) {
+	p.leader.Request(0, alice, kind, body)
+	r := p.leader.Ready()
+	p.op++
+	p.leader.Apply(p.op, txn.Timestamp(p.op), r.Propose)
+	p.follower.Apply(p.op, txn.Timestamp(p.op), r.Propose)
+	if r = p.leader.Ready(); len(r.Replies) != 1 || r.Replies[0].Kind == wire.KindRefusal {
+		t.Fatalf("answered with %v", r.Replies)
+	}
+	for _, q := range []*Participant{p.leader, p.follower} {
+		q.store.CollectSome(q.clock-100, 2)
+	}
+}
+
+// hotPathAllocations: the command's bytes at the leader. The answers of a hundred commands share one more.
+const hotPathAllocations = 1
+
+func TestHotPathAllocations(t *testing.T) {
+	p := newHotPath(t)
+	if n := testing.AllocsPerRun(1000, func() { p.put(t) }); n > hotPathAllocations {
+		t.Errorf("%v allocations on the way of a put, of which at most %d have a reason", n, hotPathAllocations)
+	}
+	if p.leader.Hash() != p.follower.Hash() {
+		t.Error("leader and follower do not agree")
+	}
+}
+
+func BenchmarkHotPath(b *testing.B) {
+	p := newHotPath(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		p.put(b)
+	}
+}
