@@ -10,6 +10,7 @@ type nemesis struct {
 	hosts int // servers and clients
 	count map[string]int
 	over  bool
+	mix   []fault // the faults of the run
 }
 
 type fault struct {
@@ -38,7 +39,7 @@ func (n *nemesis) strike() {
 	if n.over {
 		return
 	}
-	f := faults[n.c.w.rand.Intn(len(faults))]
+	f := n.mix[n.c.w.rand.Intn(len(n.mix))]
 	if undo := f.strike(n); undo != nil {
 		n.count[f.name]++
 		n.c.w.after(n.c.w.between(20*wire.Millisecond, 1200*wire.Millisecond), undo)

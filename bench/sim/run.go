@@ -58,8 +58,9 @@ type simulation struct {
 }
 
 // Run plays one seed. The error says what went wrong; the report is complete as far as the run went.
-func Run(seed int64) (Report, error) {
-	s := newSimulation(seed)
+func Run(seed int64) (Report, error) { return newSimulation(seed).run() }
+
+func (s *simulation) run() (Report, error) {
 	err := s.play()
 	s.report.Simulated = wire.Duration(s.w.now)
 	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
@@ -72,7 +73,7 @@ func Run(seed int64) (Report, error) {
 	}
 	s.report.Trace = s.w.trace.Sum64()
 	if err != nil {
-		return s.report, fmt.Errorf("seed %d: %w", seed, err)
+		return s.report, fmt.Errorf("seed %d: %w", s.report.Seed, err)
 	}
 	return s.report, nil
 }
@@ -88,7 +89,7 @@ func newSimulation(seed int64) *simulation {
 	for i := range plan.Clients {
 		s.clients = append(s.clients, newClient(s, i))
 	}
-	s.nemesis = &nemesis{c: s.c, hosts: plan.Hosts + plan.Clients, count: map[string]int{}}
+	s.nemesis = &nemesis{c: s.c, hosts: plan.Hosts + plan.Clients, count: map[string]int{}, mix: faults}
 	return s
 }
 

@@ -15,6 +15,25 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
+// A swarm meets every fault there is, its own ones too.
+func TestSwarm(t *testing.T) {
+	met := map[string]int{}
+	for seed := int64(1); seed <= 2*seeds; seed++ {
+		report, err := RunSwarm(seed)
+		if err != nil {
+			t.Errorf("%v\nrepeat it with: go run ./cmd/anode-lab sim --swarm --seeds 1 --seed %d", err, seed)
+		}
+		for name, n := range report.Faults {
+			met[name] += n
+		}
+	}
+	for _, f := range append(append([]fault{}, faults...), swarmFaults...) {
+		if met[f.name] == 0 {
+			t.Errorf("no %s in %d seeds", f.name, 2*seeds)
+		}
+	}
+}
+
 func TestSameSeedSameTrace(t *testing.T) {
 	one, _ := Run(42)
 	two, _ := Run(42)

@@ -19,7 +19,7 @@ import (
 func simCommand() *cobra.Command {
 	var seeds, parallel int
 	var first int64
-	var verbose, loss bool
+	var verbose, loss, swarm bool
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run the whole cluster in virtual time, under faults, from seeds",
@@ -36,7 +36,10 @@ is accepted, and all that remembers must agree.`,
 				return errors.New("--seeds and --parallel must be at least 1")
 			}
 			t := totals{out: cmd.OutOrStdout(), verbose: verbose, play: sim.Run, faults: map[string]int{}, situations: map[string]int{}}
-			if loss {
+			switch {
+			case swarm:
+				t.play, t.flags = sim.RunSwarm, " --swarm"
+			case loss:
 				t.play, t.flags = sim.RunLoss, " --loss"
 			}
 			t.run(first, seeds, parallel)
@@ -46,7 +49,9 @@ is accepted, and all that remembers must agree.`,
 	cmd.Flags().IntVar(&seeds, "seeds", 100, "how many seeds to run")
 	cmd.Flags().Int64Var(&first, "seed", 1, "the first seed")
 	cmd.Flags().IntVar(&parallel, "parallel", runtime.NumCPU(), "how many to run at a time")
+	cmd.Flags().BoolVar(&swarm, "swarm", false, "let each seed draw its own mix of faults, with some that other runs do not know")
 	cmd.Flags().BoolVar(&loss, "loss", false, "play runs in which one group of several loses its memory and the loss is accepted")
+	cmd.MarkFlagsMutuallyExclusive("loss", "swarm")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print a line for every seed")
 	return cmd
 }
