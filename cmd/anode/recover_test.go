@@ -196,11 +196,31 @@ func TestAllNodesAreKilled(t *testing.T) {
 func (p *processes) leaveInDoubt(db *client.Client) *client.Error {
 	p.t.Helper()
 	p.signal(syscall.SIGSTOP)
+	p.stopped()
 	var doubt *client.Error
 	if err := db.Put(within(p.t, hurry), keyOf(0), []byte("perhaps")); !errors.As(err, &doubt) || !errors.Is(err, client.ErrOutcomeUnknown) {
 		p.t.Fatalf("a put that nobody answered: %v", err)
 	}
 	return doubt
+}
+
+// stopped waits until all nodes stand still: on a busy machine a signal takes its time.
+func (p *processes) stopped() {
+	p.t.Helper()
+	for _, n := range p.nodes {
+		for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.Process.Pid))
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+				break
+			}
+			if time.Now().After(deadline) {
+				p.t.Fatalf("does not stop: %s", stat)
+			}
+		}
+	}
 }
 
 // isClosed: a client is told within its deadline that the group does not serve. It is not told that there is no
