@@ -63,7 +63,7 @@ func (c *Client) Put(ctx context.Context, key string, value []byte) error {
 	if err := checkWrite("put", key, value); err != nil {
 		return err
 	}
-	return c.write(ctx, "put", txn.Write{Key: []byte(key), Value: value})
+	return c.write(ctx, "put", key, txn.Write{Key: []byte(key), Value: value})
 }
 
 // Delete removes a key. It is no error if there is none. Where a limit of a shard or of this client turns writes away,
@@ -73,15 +73,15 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := checkKey("delete", key); err != nil {
 		return err
 	}
-	return c.write(ctx, "delete", txn.Write{Key: []byte(key), Delete: true})
+	return c.write(ctx, "delete", key, txn.Write{Key: []byte(key), Delete: true})
 }
 
 // write sets or deletes one key. It depends on nothing, so that a conflict only means that the key was
 // locked for too long.
-func (c *Client) write(ctx context.Context, op string, w txn.Write) error {
+func (c *Client) write(ctx context.Context, op, key string, w txn.Write) error {
 	work := txn.Work{Writes: []txn.Write{w}}
 	return retry(ctx, op, options{}, func() (bool, error) {
-		err := c.commit(ctx, "commit", string(w.Key), work, nil)
+		err := c.commit(ctx, "commit", key, work, nil)
 		return isConflict(err), err
 	})
 }

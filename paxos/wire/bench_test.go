@@ -69,4 +69,7 @@ func TestEncodingIntoRoomDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { dst = txn.SubmitBody.Append(dst[:0], v) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+	if n := testing.AllocsPerRun(200, func() { dst = txn.SubmitBody.Append(nil, v) }); n != 1 {
+		t.Errorf("%v allocations of a body of its own", n)
+	}
 }

@@ -77,10 +77,13 @@ func (c Codec[T]) Kind() Kind { return c.kind }
 
 // Append appends the encoding of v to dst.
 func (c Codec[T]) Append(dst []byte, v *T) []byte {
-	if c.encode != nil {
-		return c.encode(dst, v)
+	switch {
+	case c.encode == nil:
+		return AppendValue(dst, v)
+	case dst == nil:
+		return c.encodeAlone(v)
 	}
-	return AppendValue(dst, v)
+	return c.encode(dst, v)
 }
 
 // Decode reads b into v. It fails with [ErrBody] unless b is exactly one value of the type. What v

@@ -64,6 +64,17 @@ func (c Codec[T]) decodeHand(b []byte, v *T, share bool) error {
 	return nil
 }
 
+// encodeAlone encodes v into memory of its own. It is written where there is room first, so that it need not grow.
+func (c Codec[T]) encodeAlone(v *T) []byte {
+	e := encoders.Get().(*encoder)
+	e.scratch = c.encode(e.scratch[:0], v)
+	body := append(make([]byte, 0, len(e.scratch)), e.scratch...)
+	if cap(e.scratch) <= keptScratchBytes {
+		encoders.Put(e)
+	}
+	return body
+}
+
 func (d *Decoder) fail(err error) {
 	if d.err == nil {
 		d.err = err

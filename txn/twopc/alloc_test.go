@@ -76,3 +76,28 @@ func BenchmarkHotPath(b *testing.B) {
 		p.put(b)
 	}
 }
+
+// coordinatorAllocations: the transaction, its call, the body, and the lists of what is to be sent and of what is done.
+const coordinatorAllocations = 5
+
+func TestCoordinatorAllocations(t *testing.T) {
+	c := single(t, func(*CoordinatorConfig) {})
+	work, seq := putWork("k"), uint64(2)
+	reply := make([]byte, 0, 64)
+	put := func() {
+		seq++
+		c.Commit(0, seq, work)
+		if r := c.Ready(); len(r.Send) != 1 {
+			t.Fatalf("%+v", r)
+		}
+		reply = txn.TxnReplyBody.Append(reply[:0], &txn.TxnReply{ID: txn.ID{Client: 0xc, Seq: seq}, Status: txn.StatusCommitted})
+		c.Step(0, Target{}, wire.KindTxnReply, reply)
+		if r := c.Ready(); len(r.Done) != 1 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	// One more is this test's own, the answer.
+	if n := testing.AllocsPerRun(1000, put); n > coordinatorAllocations+1 {
+		t.Errorf("%v allocations on the way of a put through a coordinator, of which at most %d have a reason", n, coordinatorAllocations+1)
+	}
+}

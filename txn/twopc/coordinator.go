@@ -88,6 +88,12 @@ type Coordinator struct {
 	// is not taken for one to this.
 	nonce uint64
 
+	// These are used again for each transaction or answer; what is in them is of no use in between.
+	letter txn.TxnReply
+	submit txn.Submit
+	bodies [1][]byte
+	parts  [1]Part
+
 	links  map[wire.GroupID]*link
 	asks   map[uint64]ask   // by token: what a caller waits for
 	calls  map[uint64]*call // reads and validations, by nonce

@@ -74,6 +74,7 @@ type deal struct {
 	token   uint64
 	seq     uint64 // zero until launched
 	parties []party
+	only    [1]party // of a transaction at one shard
 	stage   stage
 	// votes counts the parties that voted yes. Invariant: each of them at most once.
 	votes int
@@ -159,7 +160,10 @@ func (c *Coordinator) CommitParts(now wire.Time, token uint64, parts []Part) {
 		c.complete(Completion{Token: token, Result: ResultOverloaded, Cause: c.backlog()})
 		return
 	}
-	d := &deal{token: token, parties: make([]party, len(parts)), clears: erases}
+	d := &deal{token: token, clears: erases}
+	if d.parties = d.only[:]; len(parts) > 1 {
+		d.parties = make([]party, len(parts))
+	}
 	for i := range parts {
 		d.parties[i] = party{deal: d, link: c.link(parts[i].Group), work: parts[i].Work}
 	}
@@ -253,18 +257,20 @@ func (c *Coordinator) encode(d *deal) (wire.Kind, [][]byte) {
 	if len(c.launch) > 0 && !mutant.On("mark-runs-ahead") {
 		mark = c.mark()
 	}
+	if len(d.parties) == 1 {
+		p := &d.parties[0]
+		p.session = p.link.session
+		c.submit = txn.Submit{ID: c.id(d), Session: p.session, Mark: mark, Work: p.work}
+		c.bodies[0] = txn.SubmitBody.Append(nil, &c.submit)
+		p.work, c.submit = txn.Work{}, txn.Submit{}
+		return wire.KindSubmit, c.bodies[:]
+	}
 	bodies := make([][]byte, len(d.parties))
 	members := make([]Member, len(d.parties))
 	for i := range d.parties {
 		p := &d.parties[i]
 		p.session = p.link.session
 		members[i] = Member{Group: p.link.group, Epoch: p.link.epoch, Session: p.session}
-	}
-	if len(d.parties) == 1 {
-		p := &d.parties[0]
-		bodies[0] = txn.SubmitBody.Append(nil, &txn.Submit{ID: c.id(d), Session: p.session, Mark: mark, Work: p.work})
-		p.work = txn.Work{}
-		return wire.KindSubmit, bodies
 	}
 	for i := range d.parties {
 		p := &d.parties[i]

@@ -32,15 +32,16 @@ func (c *Coordinator) Step(now wire.Time, from Target, kind wire.Kind, body []by
 
 // onTxn takes in what a shard's log says about a transaction. It does not matter which request asked.
 func (c *Coordinator) onTxn(now wire.Time, from Target, body []byte) {
-	var r txn.TxnReply
-	if txn.TxnReplyBody.Decode(body, &r) != nil {
+	r := &c.letter
+	*r = txn.TxnReply{}
+	if txn.TxnReplyBody.Decode(body, r) != nil {
 		c.ignore(IgnoredMalformed)
 		return
 	}
 	l := c.links[from.Group]
 	switch {
 	case r.ID.Client != c.cfg.Client:
-		c.onProbe(now, from, &r)
+		c.onProbe(now, from, r)
 		return
 	case l == nil:
 		c.ignore(IgnoredStranger)
@@ -73,7 +74,7 @@ func (c *Coordinator) onTxn(now wire.Time, from Target, body []byte) {
 	if p.session == l.session {
 		l.usedAt = now // unless the answer is that it has expired, which onGone sees to
 	}
-	c.report(now, p, &r)
+	c.report(now, p, r)
 }
 
 // report hands a status to the handler of its family.
@@ -247,8 +248,12 @@ type Part struct {
 	Work  txn.Work
 }
 
-// split cuts work by shard, in ascending order of group.
+// split cuts work by shard, in ascending order of group. The parts are good until the next call.
 func (c *Coordinator) split(work *txn.Work) []Part {
+	if len(work.Reads) == 0 && len(work.Writes) == 1 {
+		c.parts[0] = Part{Group: wire.GroupID(c.cfg.Map.Of(work.Writes[0].Key)), Work: txn.Work{Writes: work.Writes}}
+		return c.parts[:]
+	}
 	var parts []Part
 	for _, r := range work.Reads {
 		p := c.partOf(&parts, r.Key)
