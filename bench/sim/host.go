@@ -172,7 +172,7 @@ func (s *seat) turn() {
 		return
 	}
 	if !s.replica.Rest() {
-		s.plan(0)
+		s.plan(wire.Microsecond)
 	}
 	s.c.inspect(s)
 }

@@ -117,6 +117,9 @@ func (k *kernel) rival(s *seat, d transport.Datagram) {
 	k.machine.Between = nil
 	k.rivalry = true
 	if k.rand.Intn(2) == 0 {
+		if other := s.fast.recent[k.rand.Intn(len(s.fast.recent))]; other.Data != nil && k.rand.Intn(2) == 0 {
+			d = other
+		}
 		k.run(s, d)
 	} else if !s.turning {
 		fenced := s.fast.fences

@@ -19,6 +19,12 @@ var mistakes = []struct{ name, what string }{
 	{"floor-stays", "tombstones are collected and leave no floor: a key that came and went was never there (known bug 18)"},
 	{"scan-ignores-prepared", "a scan of the past does not wait for what is prepared below it"},
 	{"past-ignores-prepared", "a read of the past does not wait for what is prepared below it"},
+	{"claim-first", "the kernel claims an op before it has looked at size and room (known bug 1)"},
+	{"plain-store", "the kernel writes the word without looking whether it changed (known bug 2)"},
+	{"unclaimed", "user space appends an op that it has not claimed (known bug 2)"},
+	{"cells-unread", "the cells are never read: a lost packet of a quorum is lost for good (known bug 5)"},
+	{"switched-unfenced", "an offload is switched off without a fence"},
+	{"gap-disarms", "one gap switches the fast path off for good"},
 }
 
 // mutantSeeds is how many seeds the simulator has to notice one mistake.

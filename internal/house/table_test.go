@@ -57,7 +57,7 @@ var table = []row{
 
 	// The replica loop knows the fast path only through an interface that it declares itself.
 	{rooms: []string{"./shard/replica"},
-		may:   []string{"./paxos", "./paxos/transport", "./paxos/wire", "./shard/mvcc", "./txn/..."},
+		may:   []string{"./paxos", "./paxos/transport", "./paxos/wire", "./shard/mvcc", "./txn/...", "./internal/mutant"},
 		never: []string{"./bpf/...", "./client/..."}},
 	{rooms: []string{"./shard/server"},
 		may:   []string{"./bpf", "./paxos/...", "./shard/...", "./txn/..."},

@@ -3,6 +3,7 @@ package replica
 import (
 	"slices"
 
+	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos"
 	"github.com/anodekv/anode/paxos/wire"
 )
@@ -106,6 +107,9 @@ func (r *Replica) claim(op wire.Op) bool {
 		return false
 	default:
 		s.Claimed++
+		if mutant.On("gap-disarms") {
+			r.fast.wish = NoOffloads
+		}
 	}
 	return true
 }
@@ -147,6 +151,10 @@ func (r *Replica) retireFast() {
 // ends: it is fenced and drained, and its cells are read for the last time.
 func (r *Replica) armFast(t Instant) {
 	k := &r.fast
+	if k.armed && mutant.On("switched-unfenced") && !k.on.Has(OffloadAck) {
+		k.armed = false
+		return
+	}
 	if k.armed {
 		r.fenceFast(t)
 	}
@@ -201,7 +209,7 @@ func (r *Replica) wakeFast(m WakeMode) {
 // that they are: of the view and the incarnations that the programs checked. The engine counts them itself.
 func (r *Replica) readCells(t Instant) {
 	k := &r.fast
-	if !k.leads {
+	if !k.leads || mutant.On("cells-unread") {
 		return
 	}
 	k.scratch = k.port.Cells(k.scratch[:0])
@@ -259,7 +267,7 @@ func (r *Replica) broadcast(f *wire.Frame) (via wire.Addr, ok bool) {
 // acknowledgements that move the chosen op were counted while nobody was to be woken. Then a turn is due.
 func (r *Replica) Rest() bool {
 	k := &r.fast
-	if !k.leads {
+	if !k.leads || mutant.On("cells-unread") {
 		return true
 	}
 	r.wakeFast(WakeOnChosen)
