@@ -29,7 +29,7 @@ func newRoot() *cobra.Command {
 		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
 	})
 	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand(), dumpCommand(), restoreCommand())
-	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), doctorCommand(), statusCommand(), healthCommand(), recoverCommand())
+	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), doctorCommand(), statusCommand(), healthCommand(), offloadCommand(), recoverCommand())
 	root.AddCommand(benchCommand(), versionCommand())
 	return root
 }

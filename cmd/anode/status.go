@@ -75,6 +75,7 @@ func printStatus(w io.Writer, nodes []server.NodeStatus, output string) error {
 	} else if len(nodes) > 0 {
 		printTable(out, nodes)
 		printLost(out, nodes)
+		printOffload(out, nodes)
 	}
 	return out.Flush()
 }
@@ -124,6 +125,20 @@ func (r *row) role() string {
 		return "elected"
 	}
 	return "follower"
+}
+
+// printOffload says for each node how far it has come into the kernel, where it was asked to.
+func printOffload(out io.Writer, nodes []server.NodeStatus) {
+	for i := range nodes {
+		if o := &nodes[i].Offload; o.Mode != server.OffloadOff.String() {
+			var fast, all uint64
+			for _, r := range nodes[i].Replicas {
+				fast += r.Offload.Fast
+				all += r.Offload.Fast + r.Offload.Claimed + r.Offload.Plain
+			}
+			fmt.Fprintf(out, "\nnode %s: %s\n  %d of %d entries as a follower were acknowledged in the kernel\n", nodes[i].Node, offloadLine(o), fast, all)
+		}
+	}
 }
 
 // printLost says once for each lost group what an operator can do.

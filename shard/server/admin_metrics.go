@@ -35,6 +35,7 @@ func (collector) Describe(out chan<- *prometheus.Desc) {
 		out <- reasonMetrics[i].desc
 	}
 	out <- latencyDesc
+	out <- offloadDesc
 	out <- doorAnsweredDesc
 	out <- doorRejectedDesc
 }
@@ -46,6 +47,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, s := range c.node.Status(ctx) {
 		collectReplica(out, &s)
 	}
+	state := c.node.Offload()
+	out <- prometheus.MustNewConstMetric(offloadDesc, prometheus.GaugeValue, 1, state.rung(), state.Device)
 	door := c.node.Door()
 	out <- prometheus.MustNewConstMetric(doorAnsweredDesc, prometheus.CounterValue, float64(door.Answered))
 	for reason, n := range door.rejected() {

@@ -25,6 +25,7 @@ var statuses = []paxos.Status{paxos.Normal, paxos.Changing, paxos.Recovering, pa
 var (
 	upDesc           = describe("replica_up", "Whether the replica's loop answers.", "group")
 	statusDesc       = describe("replica_status", "1 for the status that the replica is in; it takes part in its group when that is normal.", "group", "status")
+	offloadDesc      = describe("offload_rung", "1 for the way by which packets reach the kernel programs; user_space is none.", "rung", "device")
 	doorAnsweredDesc = describe("door_answered_total", "Questions about the cluster's layout answered at the base port.")
 	doorRejectedDesc = describe("door_rejected_total", "Frames at the base port that were not answered; a client with a wrong key shows here.", "reason")
 )
@@ -50,6 +51,15 @@ var replicaMetrics = []replicaMetric{
 		func(s *SeatStatus) float64 { return float64(s.op(s.Applied)) }),
 	gauge("log_bytes", "Bytes of applied entries that the log still holds.",
 		func(s *SeatStatus) float64 { return float64(s.LogBytes) }),
+
+	gauge("offload_armed", "Whether the kernel programs acknowledge for the replica, or count for it.",
+		func(s *SeatStatus) float64 { return truth(s.Offload.Armed || s.Offload.Leads) }),
+	gauge("offload_log_entries", "Entries that the kernel programs have stored and the replica has not taken over.",
+		func(s *SeatStatus) float64 { return float64(s.Offload.Pending) }),
+	gauge("offload_fence_longest_seconds", "Longest time that it took to take the log back from the kernel programs.",
+		func(s *SeatStatus) float64 { return float64(s.Offload.FenceTimeMax) / float64(wire.Second) }),
+	counter("offload_fences_total", "How often the log was taken back from the kernel programs.",
+		func(s *SeatStatus) uint64 { return s.Offload.Fences }),
 
 	gauge("store_keys", "Keys that have a value.",
 		func(s *SeatStatus) float64 { return float64(s.Transactions.Store.Keys) }),
@@ -110,6 +120,12 @@ var replicaMetrics = []replicaMetric{
 }
 
 var reasonMetrics = []reasonMetric{
+	{describe("offload_entries_total", "Entries of a follower: acknowledged by the kernel programs (fast), or by user space while they were armed (claimed) or not (plain).", "group", "way"),
+		func(s *SeatStatus) map[string]uint64 {
+			return map[string]uint64{"fast": s.Offload.Stored, "claimed": s.Offload.Claimed, "plain": s.Offload.Plain}
+		}},
+	{describe("offload_packets_total", "Packets that the kernel programs looked at for the replica, by what they did with them.", "group", "reason"),
+		func(s *SeatStatus) map[string]uint64 { return s.Offload.Reasons }},
 	{describe("frames_rejected_total", "Frames that were not believed.", "group", "reason"),
 		func(s *SeatStatus) map[string]uint64 { return rejected(&s.Counters) }},
 	{describe("frames_unsent_total", "Frames that could not be sent.", "group", "reason"),

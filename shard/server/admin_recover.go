@@ -45,27 +45,37 @@ func (a *admin) decide(r *http.Request) (int, any) {
 	return http.StatusOK, RecoverReply{Group: *q.Group, Accepted: true}
 }
 
-// readRecover takes a decision from programs alone: pages in a browser of this machine reach loopback too, but
-// a browser says where a page is from, and sends no JSON unasked.
 func readRecover(r *http.Request) (q RecoverRequest, code int, err error) {
-	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-		return q, http.StatusForbidden, errors.New("this is not decided in a browser: use `anode recover`")
+	if code, err := readCommand(r, &q, "anode recover", `{"group":N,"accept_data_loss":true}`); err != nil {
+		return q, code, err
 	}
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return q, http.StatusUnsupportedMediaType, errors.New("send application/json, or use `anode recover`")
-	}
-	d := json.NewDecoder(r.Body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(&q); err != nil || d.Decode(&struct{}{}) != io.EOF || q.Group == nil {
-		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
-			return q, http.StatusRequestEntityTooLarge, err
-		}
+	if q.Group == nil {
 		return q, http.StatusBadRequest, errors.New(`expected {"group":N,"accept_data_loss":true}`)
 	}
 	if !q.AcceptDataLoss {
 		return q, http.StatusBadRequest, errors.New("accept_data_loss is not true: recovering a lost group gives up every key that it held, on all of its replicas, for good")
 	}
 	return q, 0, nil
+}
+
+// readCommand takes a decision from programs alone: pages in a browser of this machine reach loopback too, but
+// a browser says where a page is from, and sends no JSON unasked.
+func readCommand(r *http.Request, q any, command, expected string) (code int, err error) {
+	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
+		return http.StatusForbidden, fmt.Errorf("this is not decided in a browser: use `%s`", command)
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return http.StatusUnsupportedMediaType, fmt.Errorf("send application/json, or use `%s`", command)
+	}
+	d := json.NewDecoder(r.Body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(q); err != nil || d.Decode(&struct{}{}) != io.EOF {
+		if tooLong := new(http.MaxBytesError); errors.As(err, &tooLong) {
+			return http.StatusRequestEntityTooLarge, err
+		}
+		return http.StatusBadRequest, fmt.Errorf("expected %s", expected)
+	}
+	return 0, nil
 }
 
 func recoverCode(err error) int {

@@ -25,6 +25,7 @@ func (a *admin) routes() []route {
 		{"/livez", http.MethodGet, adminAnswerTime, inJSON(a.livez)},
 		{"/readyz", http.MethodGet, adminAnswerTime, inJSON(a.readyz)},
 		{"/metrics", http.MethodGet, adminAnswerTime, a.metrics()},
+		{"/offload", http.MethodPost, adminAnswerTime, inJSON(a.switchOffloads)},
 		{"/recover", http.MethodPost, adminAnswerTime, inJSON(a.decide)},
 	}
 	if a.node.cfg.Admin.Pprof {

@@ -20,6 +20,7 @@ type NodeStatus struct {
 	// Normal: every replica of the node takes part in its group.
 	Normal   bool            `json:"normal"`
 	Door     DoorStatus      `json:"door"`
+	Offload  OffloadStatus   `json:"offload"`
 	Replicas []ReplicaStatus `json:"replicas"`
 }
 
@@ -43,14 +44,15 @@ type ReplicaStatus struct {
 	Leads   bool `json:"leads"`
 	Serving bool `json:"serving"`
 	// Lost: the group has lost its memory, and is closed until Decide is run or a replica that remembers is back.
-	Lost         bool               `json:"lost"`
-	Decide       string             `json:"decide,omitempty"`
-	Log          LogStatus          `json:"log"`
-	Store        StoreStatus        `json:"store"`
-	Transactions TransactionsStatus `json:"transactions"`
-	Reads        ReadsStatus        `json:"reads"`
-	Images       ImagesStatus       `json:"images"`
-	Frames       FramesStatus       `json:"frames"`
+	Lost         bool                 `json:"lost"`
+	Decide       string               `json:"decide,omitempty"`
+	Log          LogStatus            `json:"log"`
+	Store        StoreStatus          `json:"store"`
+	Transactions TransactionsStatus   `json:"transactions"`
+	Reads        ReadsStatus          `json:"reads"`
+	Images       ImagesStatus         `json:"images"`
+	Frames       FramesStatus         `json:"frames"`
+	Offload      ReplicaOffloadStatus `json:"offload"`
 	// Ignored counts messages of the group that changed nothing, by reason.
 	Ignored map[string]uint64 `json:"ignored,omitempty"`
 }
@@ -120,6 +122,8 @@ func (a *admin) status(r *http.Request) (int, any) {
 		Node: n.cfg.Name, Cluster: n.cfg.Topology.Cluster, Normal: true, Replicas: []ReplicaStatus{},
 		Door: DoorStatus{Answered: n.Door().Answered, Rejected: n.Door().rejected()},
 	}
+	state := n.Offload()
+	out.Offload = state.tell()
 	for _, s := range a.look(r) {
 		told := tell(&s)
 		if s.Lost {
@@ -146,6 +150,7 @@ func tell(s *SeatStatus) ReplicaStatus {
 	out.Images = ImagesStatus(s.Images)
 	c := &s.Counters
 	out.Frames = FramesStatus{In: c.FramesIn, Out: c.FramesOut, Dropped: c.Dropped + c.NoAddress, Rejected: rejected(c), Promises: c.Promises}
+	out.Offload = s.Offload.tell()
 	out.Ignored = ignored(&s.Ignored)
 	return out
 }

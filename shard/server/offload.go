@@ -70,6 +70,14 @@ type OffloadState struct {
 	Settled bool
 }
 
+// rung is the label of the way that is used.
+func (s *OffloadState) rung() string {
+	if s.Rung == "" {
+		return "user_space"
+	}
+	return label(s.Rung)
+}
+
 func (s *OffloadState) String() string {
 	var tried strings.Builder
 	for _, f := range s.Failed {
