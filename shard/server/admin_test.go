@@ -174,7 +174,7 @@ func TestWrongRequests(t *testing.T) {
 		code               int
 		want               string
 	}{
-		"no such path":      {method: "GET", path: "/stats", code: 404, want: `there is no \"/stats\": there are /livez, /metrics, /readyz, /recover, /status`},
+		"no such path":      {method: "GET", path: "/stats", code: 404, want: `there is no \"/stats\": there are /livez, /metrics, /offload, /readyz, /recover, /status`},
 		"no profiles":       {method: "GET", path: "/debug/pprof/heap", code: 404, want: "there is no"},
 		"a post of status":  {method: "POST", path: "/status", code: 405, want: "POST is not for /status: use GET, HEAD"},
 		"a read decision":   {method: "GET", path: "/recover", code: 405, want: "use POST"},
