@@ -29,3 +29,11 @@ func TestMutantSharedValueUsedAgain(t *testing.T) {
 		return b.snapshots[0].moved()
 	})
 }
+
+// A store that was loaded from an image, and takes the position of its last key for its highest, writes over what the
+// next snapshot shows.
+func TestMutantLoadedValueUsedAgain(t *testing.T) {
+	mutant.Catch(t, "loaded-value-used-again", "a value that a snapshot of a loaded store shows is written over", "the model of shard/mvcc", func() string {
+		return loadedAndShared(t)
+	})
+}

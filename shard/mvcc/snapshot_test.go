@@ -123,3 +123,33 @@ func checkIndex(t *rapid.T, s *Store) {
 		t.Fatalf("%d keys in the tree, %d in the index", n, len(s.index))
 	}
 }
+
+// An image is loaded in the order of its keys. What a snapshot of the loaded store shows stays, be it of a higher
+// position than the last key's: a replica sent others what it had written over, and they noticed by the hash.
+func TestSnapshotOfALoadedStoreStays(t *testing.T) {
+	if moved := loadedAndShared(t); moved != "" {
+		t.Fatal(moved)
+	}
+}
+
+// loadedAndShared loads an image whose highest position is not its last key's, shares it with a snapshot, overwrites
+// and collects, and says what moved in the snapshot.
+func loadedAndShared(t *testing.T) string {
+	t.Helper()
+	s := New()
+	for i, key := range []string{"a", "b", "c"} {
+		op := wire.Op(30 - 10*i)
+		v := Version{At: pos(op, 0), Time: txn.Timestamp(op), Value: []byte("loaded " + key)}
+		if err := s.Load([]byte(key), v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := freeze(s)
+	for op := wire.Op(31); op < 40; op++ {
+		for i, key := range []string{"a", "b", "c"} {
+			s.Put([]byte(key), fmt.Appendf(nil, "later %02d", op), pos(op, uint32(i)), txn.Timestamp(op))
+		}
+		s.Collect(txn.Timestamp(op))
+	}
+	return f.moved()
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/txn"
 	"github.com/tidwall/btree"
 )
@@ -17,8 +18,8 @@ type Store struct {
 	inserted int // keys since the nodes were last unshared, see unshare
 	// age counts the snapshots; see chain.
 	age uint64
-	// last is where the store was written last, and shared where it was when the last snapshot was taken: what was
-	// written later is in no snapshot.
+	// last is the highest position of any version, and shared what it was when the last snapshot was taken: what was
+	// written later is in no snapshot. An image is loaded in the order of its keys, not of its positions.
 	last, shared txn.Position
 	spare        [][]Version // empty, see push and drop
 	values       values
@@ -70,7 +71,9 @@ func (s *Store) write(key []byte, v Version, copied bool) {
 		s.supersede(c, v.At)
 	}
 	s.push(c, v)
-	s.last = v.At
+	if v.At.Compare(s.last) > 0 || mutant.On("loaded-value-used-again") {
+		s.last = v.At
+	}
 	s.count(c.key, &v, 1)
 	if !v.Deleted {
 		s.stats.Keys++
