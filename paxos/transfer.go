@@ -67,6 +67,8 @@ func (c *Core) proceed() {
 		c.fetch()
 	case x.purpose == Extend && mutant.On("image-unfenced"):
 		c.adopt()
+	case x.purpose == Extend && c.fencing && !mutant.On("fenced-twice"):
+		// The replica leaves the view, and the copy with it; or the fence for this copy is under way.
 	case x.purpose == Extend:
 		c.fencing, c.target = true, c.promised
 		c.out.Fence = true

@@ -71,3 +71,34 @@ func TestDuplicatesMakeACopyPatient(t *testing.T) {
 		t.Error("a duplicate was not ignored")
 	}
 }
+
+// A copy that is complete while the replica waits for the fence of a view change asks for no second fence, and does not
+// call the replica back into the view that it leaves.
+func TestACopyCompletedWhileLeavingTheView(t *testing.T) {
+	if wrong := completedWhileLeaving(t); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// completedWhileLeaving hears of a view change and of a complete image in one turn, and says what went wrong.
+func completedWhileLeaving(t *testing.T) string {
+	c, _ := copying(t)
+	view, op := c.promised, c.log.last()+100
+	c.image = imageCopy{op: op, done: true}
+	c.leave(view + 1)
+	if !c.Ready().Fence {
+		return "no fence for the view change"
+	}
+	c.Staged(c.now, op, true)
+	if c.target != view+1 {
+		return "the copy calls the replica back into the view that it leaves"
+	}
+	c.Drained(c.now, 0)
+	switch {
+	case c.Ready().Fence:
+		return "a second fence"
+	case c.status != Changing || c.promised != view+1:
+		return "the view has not changed"
+	}
+	return ""
+}
