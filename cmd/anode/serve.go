@@ -7,45 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/anodekv/anode/cmd/anode/internal/config"
 	"github.com/anodekv/anode/shard/server"
 )
-
-const (
-	// memoryBase is what a server needs besides its data: the log, buffers, the runtime.
-	memoryBase = 48 << 20
-	// memoryCheck is how often the limit follows the data.
-	memoryCheck = time.Second
-	// garbagePercent is how far a server's memory may grow between two collections, by what is live, where the limit
-	// allows it: what is allowed anyway may as well be used.
-	garbagePercent = 400
-)
-
-// holdMemory keeps a server's memory near its data: garbage is collected harder as the whole comes near twice
-// what is live. Go's own default would let it grow to twice the data, its overhead and its garbage. GOMEMLIMIT in the
-// environment goes before it, and GOGC before how often garbage is collected below the limit.
-func holdMemory(ctx context.Context, node *server.Node) {
-	debug.SetMemoryLimit(memoryBase + 2*node.LiveBytes(ctx))
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
-	}
-	tick := time.NewTicker(memoryCheck)
-	defer tick.Stop()
-	for {
-		debug.SetMemoryLimit(memoryBase + 2*node.LiveBytes(ctx))
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
 
 func serveCommand() *cobra.Command {
 	var path string

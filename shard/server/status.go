@@ -38,12 +38,12 @@ func (n *Node) Status(ctx context.Context) []SeatStatus {
 	return out
 }
 
-// LiveBytes is the size of the keys and newest values that all replicas of the node hold together.
-func (n *Node) LiveBytes(ctx context.Context) (sum int64) {
+// LiveBytes tells how many replicas the node has, and the size of the keys and newest values that they hold together.
+func (n *Node) LiveBytes(ctx context.Context) (replicas int, sum int64) {
 	for _, s := range n.Status(ctx) {
 		sum += s.Transactions.Store.Live
 	}
-	return sum
+	return len(n.seats), sum
 }
 
 // look asks the replica itself, in its own goroutine.
