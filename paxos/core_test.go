@@ -45,6 +45,7 @@ func TestConfigValidate(t *testing.T) {
 		"no dice":    func(c *Config) { c.Rand = nil },
 		"impatience": func(c *Config) { c.Timing.Election = c.Timing.Heartbeat },
 		"no batch":   func(c *Config) { c.Limits.BatchBytes = 0 },
+		"commands":   func(c *Config) { c.Limits.BatchCommands = -1 },
 		"no window":  func(c *Config) { c.Limits.Window = 0 },
 		"no burst":   func(c *Config) { c.Limits.Burst = 0 },
 		"no resend":  func(c *Config) { c.Timing.Retransmit = 0 },

@@ -68,7 +68,7 @@ func (c *Core) cut() (n, size int) {
 	size = batchOverhead
 	for _, command := range c.lead.queue.front(c.lead.queue.len()) {
 		next := size + len(command) + commandOverhead
-		if n > 0 && next > c.cfg.Limits.BatchBytes {
+		if n > 0 && (next > c.cfg.Limits.BatchBytes || n == c.cfg.Limits.BatchCommands) {
 			break
 		}
 		size = next

@@ -103,6 +103,7 @@ func (s *story) printf(format string, args ...any) {
 func (s *story) begin(a *arguments) {
 	limits := DefaultLimits()
 	limits.BatchBytes = a.number("batch", limits.BatchBytes)
+	limits.BatchCommands = a.number("batch-commands", limits.BatchCommands)
 	limits.Window = a.number("window", limits.Window)
 	limits.Burst = a.number("burst", limits.Burst)
 	limits.KeepEntries = a.number("keep", limits.KeepEntries)

@@ -86,6 +86,8 @@ type Limits struct {
 	// BatchBytes is the largest body of one op, unless a single command is larger. The default fits one
 	// Ethernet frame, because the kernel path carries no more.
 	BatchBytes int
+	// BatchCommands is how many commands one op holds at most; zero is no limit but that of bytes.
+	BatchCommands int
 	// Window is the number of ops in flight; more commands wait and fill larger batches.
 	Window int
 	// QueueCommands and QueueBytes bound the commands that wait for the window.
@@ -153,6 +155,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("paxos: the first delay of a retransmission must be positive and not above the last")
 	case c.Limits.Burst <= 0 || c.Limits.QueueCommands <= 0 || c.Limits.QueueBytes <= 0 || c.Limits.Reads <= 0:
 		return fmt.Errorf("paxos: burst and queues must have room for one")
+	case c.Limits.BatchCommands < 0:
+		return fmt.Errorf("paxos: an op cannot hold fewer commands than none")
 	case c.Limits.KeepBytes < 0 || c.Limits.KeepEntries < 0:
 		return fmt.Errorf("paxos: the log that is kept cannot be shorter than nothing")
 	}

@@ -35,6 +35,8 @@ const (
 	minBatchBytes = 256
 	// maxWindow is what a follower's socket holds when it is not looking.
 	maxWindow = 4096
+	// maxBatchCommands is more than fit a batch.
+	maxBatchCommands = 1 << 20
 	// minDatagramBytes is what every host must accept in one piece, by RFC 1122.
 	minDatagramBytes = 576
 	maxPort          = 65535
@@ -108,6 +110,7 @@ func (f *File) check() (m mistakes) {
 		inside(&m, "session-bound", f.Session, minSession, maxSession)
 	}
 	inside(&m, "window", f.Window, 1, maxWindow)
+	inside(&m, "batch-commands", f.BatchCommands, 0, maxBatchCommands)
 	f.checkBytes(&m)
 	f.checkAdmin(&m)
 	return m

@@ -30,13 +30,15 @@ type File struct {
 	Heartbeat time.Duration `mapstructure:"heartbeat"`
 	Election  time.Duration `mapstructure:"election-timeout"`
 	// Lease is the length of leader leases; 0 is none. Drift is by how much two clocks may drift apart.
-	Lease         time.Duration `mapstructure:"lease"`
-	Drift         ppm           `mapstructure:"clock-drift"`
-	Doubt         time.Duration `mapstructure:"doubt-bound"`
-	Session       time.Duration `mapstructure:"session-bound"`
-	BatchBytes    int           `mapstructure:"batch-bytes"`
-	Window        int           `mapstructure:"window"`
-	DatagramBytes int           `mapstructure:"datagram-bytes"`
+	Lease      time.Duration `mapstructure:"lease"`
+	Drift      ppm           `mapstructure:"clock-drift"`
+	Doubt      time.Duration `mapstructure:"doubt-bound"`
+	Session    time.Duration `mapstructure:"session-bound"`
+	BatchBytes int           `mapstructure:"batch-bytes"`
+	// BatchCommands is how many commands one log entry holds at most; 0 is as many as there is room for.
+	BatchCommands int `mapstructure:"batch-commands"`
+	Window        int `mapstructure:"window"`
+	DatagramBytes int `mapstructure:"datagram-bytes"`
 	// Offload is auto, on or off: whether the replicas use the kernel path.
 	Offload string `mapstructure:"offload"`
 	// Admin is where operators ask, over HTTP; "off" or nothing is nowhere. AdminPprof adds profiles.
@@ -59,7 +61,7 @@ func defaults() map[string]any {
 		"heartbeat": time.Duration(timing.Heartbeat), "election-timeout": time.Duration(timing.Election),
 		"lease": time.Duration(timing.Lease), "clock-drift": ppm(timing.DriftPPM),
 		"doubt-bound": time.Duration(0), "session-bound": time.Duration(0),
-		"batch-bytes": 0, "window": limits.Window, "datagram-bytes": 0,
+		"batch-bytes": 0, "batch-commands": 0, "window": limits.Window, "datagram-bytes": 0,
 		"admin": server.DefaultAdmin, "admin-pprof": false, "offload": server.OffloadAuto.String(),
 	}
 }
@@ -99,7 +101,7 @@ func (f *File) Server() (server.Config, error) {
 	}
 	c.Timing.Heartbeat, c.Timing.Election = wire.Duration(f.Heartbeat), wire.Duration(f.Election)
 	c.Timing.Lease, c.Timing.DriftPPM = wire.Duration(f.Lease), int(f.Drift)
-	c.Limits.BatchBytes, c.Limits.Window = f.BatchBytes, f.Window
+	c.Limits.BatchBytes, c.Limits.BatchCommands, c.Limits.Window = f.BatchBytes, f.BatchCommands, f.Window
 	var err error
 	if c.Offload, err = server.ParseOffloadMode(f.Offload); err != nil {
 		m.join(err)

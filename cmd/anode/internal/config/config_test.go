@@ -44,7 +44,7 @@ func load(t *testing.T, content string) (server.Config, error) {
 }
 
 func TestLoad(t *testing.T) {
-	c, err := load(t, good+"heartbeat: 20ms\nelection-timeout: 1s\nlease: 800ms\nclock-drift: 0.05%\nwindow: 8\nbatch-bytes: 1000\ndatagram-bytes: 1400\n"+
+	c, err := load(t, good+"heartbeat: 20ms\nelection-timeout: 1s\nlease: 800ms\nclock-drift: 0.05%\nwindow: 8\nbatch-commands: 7\nbatch-bytes: 1000\ndatagram-bytes: 1400\n"+
 		"doubt-bound: 300ms\nsession-bound: 5m\nkey-file: "+write(t, "keys", goodKeys))
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestLoad(t *testing.T) {
 	if c.Name != "a" || c.DataDir != "/var/lib/anode" || c.Topology.Cluster != 1 || len(c.Topology.Groups) != 4 || len(c.Topology.Nodes) != 3 {
 		t.Errorf("%+v", c)
 	}
-	if c.Timing.Heartbeat != 20*wire.Millisecond || c.Timing.Election != wire.Second || c.Timing.Lease != 800*wire.Millisecond || c.Timing.DriftPPM != 500 || c.Limits.Window != 8 || c.Limits.BatchBytes != 1000 ||
+	if c.Timing.Heartbeat != 20*wire.Millisecond || c.Timing.Election != wire.Second || c.Timing.Lease != 800*wire.Millisecond || c.Timing.DriftPPM != 500 || c.Limits.Window != 8 || c.Limits.BatchBytes != 1000 || c.Limits.BatchCommands != 7 ||
 		c.DatagramBytes != 1400 || c.DoubtBound != 300*time.Millisecond || c.SessionBound != 5*time.Minute {
 		t.Errorf("%+v", c)
 	}
@@ -142,7 +142,7 @@ func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct{ file, want string }{
 		"misspelt key":        {set("heartbeet", "10ms"), `unknown key "heartbeet": do you mean "heartbeat"?`},
 		"underscore":          {set("data_dir", "/x"), `unknown key "data_dir": do you mean "data-dir"?`},
-		"foreign key":         {set("colour", "red"), `unknown key "colour": the keys are admin, admin-pprof, batch-bytes, clock-drift`},
+		"foreign key":         {set("colour", "red"), `unknown key "colour": the keys are admin, admin-pprof, batch-bytes, batch-commands, clock-drift`},
 		"nested key":          {set("timing", "{heartbeat: 1ms}"), `unknown key "timing"`},
 		"misspelt key below":  {instead("port: 7000}\n  - {name: b", "prot: 7000}\n  - {name: b"), `unknown key of node number 1 "prot": do you mean "port"?`},
 		"no cluster":          {instead("cluster: 1\n", ""), "cluster is not set: choose any number but 0"},

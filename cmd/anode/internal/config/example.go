@@ -82,6 +82,7 @@ nodes:                      # each uses UDP and TCP, at its port and one more pe
 # doubt-bound: 250ms        # after it, shards settle the transactions of clients that died
 # session-bound: 10m        # after it, a silent client is forgotten
 # window: %d                 # log entries under way at a time, for each shard
+# batch-commands: 0         # commands in one log entry at most; 0 is as many as there is room for
 
 # Sizes; 0 is what the network interface sends in one piece.
 # batch-bytes: 0
