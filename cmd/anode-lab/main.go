@@ -16,6 +16,7 @@ func main() {
 		SilenceErrors: false,
 	}
 	root.AddCommand(simCommand(), soakCommand())
+	root.AddCommand(labCommands()...)
 	if root.Execute() != nil {
 		os.Exit(1)
 	}

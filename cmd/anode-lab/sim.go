@@ -7,6 +7,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,8 @@ import (
 func simCommand() *cobra.Command {
 	var seeds, parallel int
 	var first int64
-	var verbose, loss, swarm bool
+	var verbose, loss, swarm, shrink bool
+	var less cutFlags
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Run the whole cluster in virtual time, under faults, from seeds",
@@ -28,8 +30,12 @@ simulated seconds, 500 operations and 3 faults; then everything is healed, must 
 and the history that the clients saw is checked. The same seed gives the same run.
 
 With --loss one group of several loses its memory in each run, while others hold what they prepared with it; the loss
-is accepted, and all that remembers must agree.`,
-		Example: "  anode-lab sim --seeds 2000 --seed 1\n  anode-lab sim --seeds 1 --seed 4711 --verbose",
+is accepted, and all that remembers must agree.
+
+With --shrink the first seed that fails is played again with less and less, at most ` + strconv.Itoa(shrinkRuns) + ` times: shorter,
+with fewer clients, fewer kinds of faults, fewer faults. The smallest run that fails is printed with the
+command that repeats it. What it takes away can be given by hand, too: --without, --strikes, --clients, --faults-for.`,
+		Example: "  anode-lab sim --seeds 2000 --seed 1\n  anode-lab sim --seeds 1 --seed 4711 --verbose\n  anode-lab sim --seeds 1 --seed 4711 --shrink",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if seeds < 1 || parallel < 1 {
@@ -42,8 +48,19 @@ is accepted, and all that remembers must agree.`,
 			case loss:
 				t.play, t.flags = sim.RunLoss, " --loss"
 			}
+			cut, err := less.cut()
+			if err != nil {
+				return err
+			}
+			if given := less.flags(cut); given != "" {
+				t.play, t.flags = func(seed int64) (sim.Report, error) { return sim.RunCut(seed, swarm, cut) }, t.flags+given
+			}
 			t.run(first, seeds, parallel)
-			return t.summary()
+			err = t.summary()
+			if shrink && t.failures > 0 {
+				t.shrink(swarm)
+			}
+			return err
 		},
 	}
 	cmd.Flags().IntVar(&seeds, "seeds", 100, "how many seeds to run")
@@ -51,7 +68,14 @@ is accepted, and all that remembers must agree.`,
 	cmd.Flags().IntVar(&parallel, "parallel", runtime.NumCPU(), "how many to run at a time")
 	cmd.Flags().BoolVar(&swarm, "swarm", false, "let each seed draw its own mix of faults, with some that other runs do not know")
 	cmd.Flags().BoolVar(&loss, "loss", false, "play runs in which one group of several loses its memory and the loss is accepted")
+	cmd.Flags().BoolVar(&shrink, "shrink", false, "make the first run that fails smaller, and print the smallest")
+	less.register(cmd.Flags())
 	cmd.MarkFlagsMutuallyExclusive("loss", "swarm")
+	for _, name := range cutFlagNames {
+		cmd.MarkFlagsMutuallyExclusive("loss", name)
+		cmd.MarkFlagsMutuallyExclusive("shrink", name)
+	}
+	cmd.MarkFlagsMutuallyExclusive("loss", "shrink")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "print a line for every seed")
 	return cmd
 }
@@ -63,6 +87,7 @@ type totals struct {
 	flags                              string // that repeat it
 	verbose                            bool
 	seeds, failures                    int
+	failed                             int64 // the lowest seed that did
 	seconds                            float64
 	messages                           uint64
 	committed, aborted, unknown, views int
@@ -111,7 +136,9 @@ func (t *totals) add(r result) {
 		t.situations[name] += n
 	}
 	if r.err != nil {
-		t.failures++
+		if t.failures++; t.failures == 1 || r.report.Seed < t.failed {
+			t.failed = r.report.Seed
+		}
 		fmt.Fprintf(t.out, "FAIL %v\n  repeat it with: go run ./cmd/anode-lab sim --seeds 1 --seed %d%s\n", r.err, r.report.Seed, t.flags)
 	} else if t.verbose {
 		fmt.Fprintf(t.out, "ok   %+v\n", r.report)

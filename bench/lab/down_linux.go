@@ -1,0 +1,107 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stopTime is what processes have to end by themselves, and again to be gone when they are killed.
+const stopTime = 3 * time.Second
+
+// Down takes a lab away, whole or as much of it as there is: processes, namespaces with all that is in them, files.
+// [ErrNone] says that there was nothing.
+func Down(ctx context.Context, name string) error {
+	if err := check(name); err != nil {
+		return err
+	}
+	spaces, err := namespaces(name)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(dirOf(name)); err != nil && len(spaces) == 0 {
+		return fmt.Errorf("%w: %s", ErrNone, name)
+	}
+	if err := stop(ctx, processes(ctx, name, spaces)); err != nil {
+		return err
+	}
+	var failed []error
+	for _, space := range spaces {
+		failed = append(failed, ip(ctx, "", "netns del "+space+"\n"))
+	}
+	return errors.Join(append(failed, os.RemoveAll(dirOf(name)))...)
+}
+
+// processes are those that the lab has written down and, since it may have been killed before it could, those that
+// live in its namespaces. Whoever calls this is not among them.
+func processes(ctx context.Context, name string, spaces []string) (all []Process) {
+	if s, err := readState(name); err == nil { // a file that cannot be read is no reason to leave the rest
+		for _, n := range s.Nodes {
+			if n.Process != nil && n.Process.lives() {
+				all = append(all, *n.Process)
+			}
+		}
+	}
+	for _, space := range spaces {
+		out, _ := exec.CommandContext(ctx, "ip", "netns", "pids", space).Output() // it says nothing of what is gone
+		for field := range strings.FieldsSeq(string(out)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil || pid == os.Getpid() {
+				continue
+			}
+			if p, err := observe(pid); err == nil {
+				all = append(all, *p)
+			}
+		}
+	}
+	return all
+}
+
+func stop(ctx context.Context, all []Process) error {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		for _, p := range all {
+			if p.lives() {
+				_ = syscall.Kill(p.PID, signal) // it may have ended by now
+			}
+		}
+		if gone(ctx, all) {
+			return nil
+		}
+	}
+	return fmt.Errorf("some of the lab's processes do not end: %v", all)
+}
+
+// gone waits until none of them lives.
+func gone(ctx context.Context, all []Process) bool {
+	for until := time.Now().Add(stopTime); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+		left := false
+		for _, p := range all {
+			left = left || p.lives()
+		}
+		if !left {
+			return true
+		}
+	}
+	return false
+}
+
+// Sweep takes the labs away whose owners have died without doing so.
+func Sweep(ctx context.Context) error {
+	entries, err := os.ReadDir(runDir)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	for _, e := range entries {
+		s, broken := readState(e.Name())
+		if broken == nil && s.Owner != nil && !s.Owner.lives() {
+			err = errors.Join(err, Down(ctx, s.Name))
+		}
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+const (
+	hubNamespace    = "hub"
+	clientNamespace = "clients"
+	clientIP        = "10.77.0.100"
+)
+
+func nodeIP(i int) string { return fmt.Sprintf("10.77.0.%d", 10+i) }
+
+// namespace is the name of one of the lab's.
+func namespace(lab, member string) string { return prefix + lab + "-" + member }
+
+// ip runs commands of ip, one a line, in a namespace; in the machine's own if it is empty.
+func ip(ctx context.Context, in, commands string) error {
+	args := []string{"-batch", "-"}
+	if in != "" {
+		args = append([]string{"-n", in}, args...)
+	}
+	cmd := exec.CommandContext(ctx, "ip", args...)
+	cmd.Stdin = strings.NewReader(commands)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("ip in %q: %w: %s", in, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// wire makes the namespaces and what connects them. Both ends of each wire are born where they belong.
+func (s *state) wire(ctx context.Context) error {
+	hub := namespace(s.Name, hubNamespace)
+	members := map[string]string{clientNamespace: clientIP}
+	for _, n := range s.Nodes {
+		members[n.Name] = n.IP
+	}
+	var all, wires strings.Builder
+	fmt.Fprintln(&all, "netns add", hub)
+	// The bridge learns addresses and asks nobody: ports forward at once.
+	fmt.Fprintln(&wires, "link set lo up\nlink add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up")
+	for member := range members {
+		fmt.Fprintln(&all, "netns add", namespace(s.Name, member))
+		fmt.Fprintf(&wires, "link add %s type veth peer name eth0 netns %s\nlink set %s master br0 up\n",
+			member, namespace(s.Name, member), member)
+	}
+	if err := ip(ctx, "", all.String()); err != nil {
+		return err
+	}
+	if err := ip(ctx, hub, wires.String()); err != nil {
+		return err
+	}
+	for member, addr := range members {
+		err := ip(ctx, namespace(s.Name, member), fmt.Sprintf("link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n", addr))
+		if err != nil {
+			return err
+		}
+	}
+	return noFirewall(ctx, hub)
+}
+
+// noFirewall keeps bridged packets out of netfilter, where a machine with containers sends them.
+func noFirewall(ctx context.Context, hub string) error {
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		return nil // the module is not there
+	}
+	const off = `for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 > $f; done`
+	if out, err := exec.CommandContext(ctx, "ip", "netns", "exec", hub, "sh", "-c", off).CombinedOutput(); err != nil {
+		return fmt.Errorf("keep the bridge's packets from the firewall: %w: %s", err, out)
+	}
+	return nil
+}
+
+// namespaces lists those of a lab that there are.
+func namespaces(name string) ([]string, error) {
+	entries, err := os.ReadDir("/run/netns")
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	var found []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), prefix+name+"-") {
+			found = append(found, e.Name())
+		}
+	}
+	return found, err
+}
