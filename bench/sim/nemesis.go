@@ -11,6 +11,7 @@ type nemesis struct {
 	count map[string]int
 	over  bool
 	mix   []fault // the faults of the run
+	cut   Cut
 }
 
 type fault struct {
@@ -40,6 +41,10 @@ func (n *nemesis) strike() {
 		return
 	}
 	f := n.mix[n.c.w.rand.Intn(len(n.mix))]
+	if n.cut.spares(f.name, n.total()) {
+		n.start()
+		return
+	}
 	if undo := f.strike(n); undo != nil {
 		n.count[f.name]++
 		n.c.w.after(n.c.w.between(20*wire.Millisecond, 1200*wire.Millisecond), undo)
