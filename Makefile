@@ -22,6 +22,7 @@ help: ## list the targets
 .PHONY: build
 build: ## build every command into bin/
 	$(GO) build -o bin/ ./cmd/...
+	GOOS=darwin $(GO) build ./...
 
 .PHONY: test
 test: vet ## vet and test everything; no root, no containers, a few minutes

@@ -207,7 +207,7 @@ func (s *soak) startNode(i int) error {
 		return err
 	}
 	p := exec.Command(s.program, "serve", "--config", path)
-	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // none survives the laboratory
+	p.SysProcAttr = mortal()
 	log, err := os.Create(path + ".log")
 	if err != nil {
 		return err

@@ -3,8 +3,6 @@ package main
 import (
 	"io"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // progress is where a command tells how far it is: a terminal on standard error, where somebody may be looking, and
@@ -14,9 +12,4 @@ func progress() io.Writer {
 		return os.Stderr
 	}
 	return io.Discard
-}
-
-func terminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
