@@ -18,7 +18,7 @@ import (
 
 // labCommands need network namespaces.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), runCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), runCommand(), offloadCommand(), clientsCommand()}
 }
 
 func nameFlag(cmd *cobra.Command, name *string) {
