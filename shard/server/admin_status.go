@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -44,9 +45,12 @@ type ReplicaStatus struct {
 	Leads   bool `json:"leads"`
 	Serving bool `json:"serving"`
 	// Lost: the group has lost its memory, and is closed until Decide is run or a replica that remembers is back.
-	Lost         bool                 `json:"lost"`
-	Decide       string               `json:"decide,omitempty"`
-	Log          LogStatus            `json:"log"`
+	Lost   bool      `json:"lost"`
+	Decide string    `json:"decide,omitempty"`
+	Log    LogStatus `json:"log"`
+	// Hash is the digest of the state at log.applied. Two replicas of a group that have applied the same op and differ in it
+	// would not hold the same.
+	Hash         string               `json:"hash,omitempty"`
 	Store        StoreStatus          `json:"store"`
 	Transactions TransactionsStatus   `json:"transactions"`
 	Reads        ReadsStatus          `json:"reads"`
@@ -145,6 +149,7 @@ func tell(s *SeatStatus) ReplicaStatus {
 	out.Status, out.Epoch, out.View, out.Incarnation = s.Status.String(), uint32(s.Epoch), s.view(), uint32(s.Incarnation)
 	out.Leads, out.Serving, out.Lost = s.Role.Leads, s.Role.Serving, s.Lost
 	out.Log = LogStatus{Base: s.op(s.Base), Applied: s.op(s.Applied), Chosen: s.op(s.Chosen), Last: s.op(s.Last), Bytes: s.LogBytes}
+	out.Hash = fmt.Sprintf("%016x", s.Hash)
 	out.Store, out.Transactions = tellStore(&s.Transactions), tellTransactions(&s.Transactions)
 	out.Reads = ReadsStatus(s.Reads)
 	out.Images = ImagesStatus(s.Images)

@@ -111,6 +111,40 @@ func TestStatusTellsAll(t *testing.T) {
 	}
 }
 
+// What a replica holds has a hash, which all replicas of a group that have applied the same op agree on.
+func TestStatusTellsTheHashOfTheState(t *testing.T) {
+	top := layOut(3, 1, 3)
+	c := newCluster(t, top, bothKeys)
+	var operators []*operator
+	for _, n := range top.Nodes {
+		operators = append(operators, c.startWithAdmin(n.Name))
+	}
+	db := c.open()
+	seen := map[string]bool{}
+	for _, value := range []string{"one", "two"} {
+		if err := db.Put(within(t, patience), "k", []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+		var all []server.ReplicaStatus
+		for even := false; !even; {
+			all, even = nil, true
+			for _, o := range operators {
+				var s server.NodeStatus
+				o.read("/status", &s)
+				all = append(all, s.Replicas[0])
+				even = even && s.Replicas[0].Log.Applied == all[0].Log.Applied
+			}
+		}
+		if all[0].Hash != all[1].Hash || all[0].Hash != all[2].Hash {
+			t.Errorf("at op %d the replicas have %s, %s, %s", all[0].Log.Applied, all[0].Hash, all[1].Hash, all[2].Hash)
+		}
+		seen[all[0].Hash] = true
+	}
+	if len(seen) != 2 || seen[""] || seen["0000000000000000"] {
+		t.Errorf("two states have the hashes %v", seen)
+	}
+}
+
 // A node alone is alive and not ready. It is ready when its groups have formed.
 func TestLiveAndReady(t *testing.T) {
 	top := layOut(3, 2, 3)

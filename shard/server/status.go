@@ -16,6 +16,8 @@ import (
 type SeatStatus struct {
 	shard.Seat
 	replica.State
+	// Hash is the digest of the state at the op applied last: replicas of a group that have applied the same have the same.
+	Hash         uint64
 	Counters     replica.Counters
 	Transactions twopc.ParticipantStats
 	Traffic      twopc.Traffic
@@ -52,6 +54,7 @@ func (s *seat) look(ctx context.Context) SeatStatus {
 	err := s.loop.Do(ctx, func(r *replica.Replica) {
 		seen.State, seen.Counters, seen.Offload = r.Engine().State(), r.Counters(), s.lookAtLane(r)
 		if e, ok := r.Engine().(*replica.MultiPaxos); ok {
+			seen.Hash = e.Hash()
 			seen.Transactions, seen.Traffic = e.Participant().Stats(), *e.Participant().Traffic()
 		}
 	})
