@@ -16,6 +16,7 @@ const (
 	sawLoss      = "replica that said its group is lost"
 	forgotten    = "replica that began anew after an accepted loss"
 	recoveryView = "recovery into a later view than its disk promised"
+	recoveryMet  = "view change during a recovery"
 )
 
 // powerUp starts the hosts for the first time, one after the other, into whatever the network is like. In
@@ -85,12 +86,15 @@ func (c *cluster) live(s *seat, now *replica.State) {
 	if now.Status != paxos.Normal || was.Status == paxos.Normal || was.Status == paxos.Changing {
 		return
 	}
+	if was.Status == paxos.Recovering && now.LastNormal > s.served {
+		c.situations[recoveryMet]++
+	}
 	switch {
 	case was.Status == paxos.Recovering && s.wiped:
 		c.situations[returned]++
 	case was.Status == paxos.Recovering:
 		c.situations[recovered]++
-		if now.LastNormal > was.Promised {
+		if now.LastNormal > s.promised {
 			c.situations[recoveryView]++
 		}
 	default:
@@ -106,8 +110,11 @@ func (c *cluster) found(s *seat, now *replica.State) {
 	if len(c.chosen[s.group]) > 0 && now.Epoch == c.epochs[s.group] {
 		c.situations[foundedLate]++
 	}
-	if now.Epoch > c.decided[s.group] {
+	switch {
+	case now.Epoch > c.decided[s.group]:
 		c.situations[formedAgain]++
+	case now.Epoch > 0:
+		c.situations[forgotten]++
 	}
 }
 

@@ -51,9 +51,11 @@ func FaultKinds() []string {
 
 // RunCut plays one seed, of a swarm or not, without what is cut off.
 func RunCut(seed int64, swarm bool, cut Cut) (Report, error) {
-	s := newCutSimulation(seed, cut)
-	if swarm {
-		s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
-	}
-	return s.run()
+	return guarded(seed, func() (Report, error) {
+		s := newCutSimulation(seed, cut)
+		if swarm {
+			s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
+		}
+		return s.run()
+	})
 }

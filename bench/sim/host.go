@@ -57,6 +57,9 @@ type seat struct {
 	checked wire.Op // ops up to it were compared with the other replicas'
 	// lost: it went down with a memory or a disk, and has not taken part in the group since; wiped: a disk.
 	lost, wiped bool
+	// promised and served are the view that the disk had promised, and the latest that had served its group, when the
+	// life under way began.
+	promised, served wire.View
 }
 
 // inboxLimit is the socket buffer of a host that does not read.
@@ -109,6 +112,7 @@ func (s *seat) newEngine() (replica.Engine, error) {
 	})
 	s.engine = replica.NewMultiPaxos(core, participant)
 	s.checked, s.seen = 0, replica.State{}
+	s.promised, s.served = promise.View, s.c.views[s.group]
 	return s.engine, nil
 }
 

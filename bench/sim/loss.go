@@ -38,19 +38,29 @@ type loss struct {
 
 // RunLoss plays one seed of a run across a loss.
 func RunLoss(seed int64) (Report, error) {
+	return guarded(seed, func() (Report, error) { return newLoss(seed).run() })
+}
+
+// newLoss draws plans until one has several groups.
+func newLoss(seed int64) *loss {
 	s := newSimulation(seed)
 	for next := seed; s.plan().Groups < 2; {
 		next += 1 << 32 // another plan that belongs to the same seed
 		s = newSimulation(next)
 	}
-	l := &loss{simulation: s, group: wire.GroupID(s.w.rand.Intn(s.plan().Groups))}
+	s.report.Seed = seed
+	return &loss{simulation: s, group: wire.GroupID(s.w.rand.Intn(s.plan().Groups))}
+}
+
+func (l *loss) run() (Report, error) {
+	s := l.simulation
 	err := l.play()
 	s.c.tallySettled()
-	s.report.Seed, s.report.Simulated, s.report.Faults = seed, wire.Duration(s.w.now), s.nemesis.count
+	s.report.Simulated, s.report.Faults = wire.Duration(s.w.now), s.nemesis.count
 	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
 	s.report.Situations, s.report.LongestDoubt, s.report.Trace = s.c.situations, s.c.longestDoubt, s.w.trace.Sum64()
 	if err != nil {
-		return s.report, fmt.Errorf("seed %d: %w", seed, err)
+		return s.report, fmt.Errorf("seed %d: %w", s.report.Seed, err)
 	}
 	return s.report, nil
 }

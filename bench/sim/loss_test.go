@@ -18,7 +18,7 @@ func TestAllDownAtOnce(t *testing.T) {
 	for seed := int64(1); seed <= 10; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			if err := newDisaster(seed).play(); err != nil {
-				t.Errorf("seed %d: %v", seed, err)
+				t.Errorf("seed %d: %v\nrepeat it with: go test ./bench/sim -run 'TestAllDownAtOnce/^%d$'", seed, err, seed)
 			}
 		})
 	}
@@ -31,7 +31,7 @@ func TestAGroupIsLost(t *testing.T) {
 	for seed := int64(1); seed <= 20; seed++ {
 		report, err := RunLoss(seed)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("%v\nrepeat it with: go run ./cmd/anode-lab sim --loss --seeds 1 --seed %d", err, seed)
 		}
 		for name, n := range report.Situations {
 			met[name] += n

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -61,7 +62,19 @@ type simulation struct {
 }
 
 // Run plays one seed. The error says what went wrong; the report is complete as far as the run went.
-func Run(seed int64) (Report, error) { return newSimulation(seed).run() }
+func Run(seed int64) (Report, error) {
+	return guarded(seed, func() (Report, error) { return newSimulation(seed).run() })
+}
+
+// guarded makes a panic the failure of its run: who plays thousands of seeds must learn which one it was.
+func guarded(seed int64, play func() (Report, error)) (r Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r, err = Report{Seed: seed}, fmt.Errorf("seed %d: panic: %v\n%s", seed, p, debug.Stack())
+		}
+	}()
+	return play()
+}
 
 func (s *simulation) run() (Report, error) {
 	err := s.play()
@@ -104,10 +117,13 @@ func (s *simulation) play() error {
 		s.w.after(s.w.between(0, 20*wire.Millisecond), c.next)
 	}
 	s.nemesis.start()
-	s.w.run(wire.Time(20*s.plan().Faults), func() bool {
+	met := s.w.run(wire.Time(20*s.plan().Faults), func() bool {
 		enough := s.report.Operations() >= minOperations && s.nemesis.total() >= minStrikes
 		return s.w.now >= wire.Time(s.plan().Faults) && (enough || s.cut.some())
 	})
+	if !met && s.w.failed == nil {
+		return fmt.Errorf("too little happens: %d operations and %d faults in %d s", s.report.Operations(), s.nemesis.total(), s.w.now/wire.Time(wire.Second))
+	}
 	s.nemesis.heal()
 	s.c.calmKernels()
 	s.healed, s.stopping = true, true

@@ -1,6 +1,11 @@
 package sim
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/anodekv/anode/paxos/wire"
+)
 
 // seeds is how many seeds the ordinary test run plays; `anode-lab sim` plays as many as one likes.
 const seeds = 6
@@ -39,5 +44,25 @@ func TestSameSeedSameTrace(t *testing.T) {
 	two, _ := Run(42)
 	if one.Trace != two.Trace || one.Messages != two.Messages {
 		t.Errorf("the same seed gave two runs:\n%+v\n%+v", one, two)
+	}
+}
+
+// A panic, wherever it comes from, fails its seed and no other one.
+func TestAPanicFailsItsSeed(t *testing.T) {
+	s := newSimulation(3)
+	s.w.after(wire.Second, func() { panic("planted") })
+	report, err := guarded(3, s.run)
+	if err == nil || !strings.HasPrefix(err.Error(), "seed 3: panic: planted\n") || !strings.Contains(err.Error(), "sim_test.go") || report.Seed != 3 {
+		t.Errorf("%+v, %v", report, err)
+	}
+}
+
+// A run that meets too little does not count as one that met no mistake.
+func TestARunThatMeetsNothingFails(t *testing.T) {
+	s := newSimulation(3)
+	s.clients = s.clients[:1]
+	s.stopping = true // nobody begins anything
+	if _, err := s.run(); err == nil || !strings.Contains(err.Error(), "too little happens: 0 operations") {
+		t.Error(err)
 	}
 }

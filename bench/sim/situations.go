@@ -5,7 +5,7 @@ import (
 	"github.com/anodekv/anode/shard/replica"
 )
 
-// What a run may meet and is counted. A situation that many seeds never meet is not tested by them.
+// What becomes of images of the state.
 const (
 	imageToFollower    = "image to a normal follower"
 	imageInViewChange  = "image in a view change"
@@ -13,6 +13,23 @@ const (
 	imageAbandoned     = "image abandoned"
 	viewWithoutEntries = "leader whose log begins late"
 )
+
+// Situations are all that runs may meet beyond what the kernel path counts by itself; of runs across a loss, what only they
+// may. What many seeds never meet is not tested by them.
+func Situations(loss bool) []string {
+	if loss {
+		return []string{sawLoss, forgotten, lostWhilePrepared, settledLost}
+	}
+	return []string{
+		imageToFollower, imageInViewChange, imageInRecovery, imageAbandoned, viewWithoutEntries,
+		founded, foundedLate, formedAgain, recovered, returned, recoveryView, recoveryMet,
+		diedSending, diedUnanswered, diedCommitting, diedIdle,
+		inquests, settledCommits, settledAborts, refusedLate, forgottenAgreed, sessionsExpired,
+		readByLease, readByRound, pastRead, pastReread, pastScan, pastOwn, pastTooOld, pastAbandons,
+		kernelAlone, kernelFencedBetween, kernelFenceFound, kernelGapResumed, kernelFullResumed, kernelSwitched, kernelDetached,
+		kernelClaimed, kernelClaimLost, kernelPlain, kernelStored, kernelCounted, kernelBroadcast, kernelFences,
+	}
+}
 
 // situate counts what one turn of a replica was an instance of.
 func (c *cluster) situate(s *seat, now *replica.State) {

@@ -18,9 +18,11 @@ const swarmSource = 0x5eed5
 // RunSwarm plays one seed with a mix of faults of its own: some of all there are, and sometimes one alone. What a
 // mixture of everything hides, because one fault undoes the work of another, shows in a run that has few.
 func RunSwarm(seed int64) (Report, error) {
-	s := newSimulation(seed)
-	s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
-	return s.run()
+	return guarded(seed, func() (Report, error) {
+		s := newSimulation(seed)
+		s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
+		return s.run()
+	})
 }
 
 // draw chooses the faults of a run.

@@ -17,6 +17,10 @@ import (
 	"github.com/anodekv/anode/paxos/wire"
 )
 
+// seedsForAll is how many seeds must have met every situation there is: one that they never meet is not tested, and the run
+// fails for it.
+const seedsForAll = 10_000
+
 func simCommand() *cobra.Command {
 	var seeds, parallel int
 	var first int64
@@ -28,6 +32,8 @@ func simCommand() *cobra.Command {
 		Long: `Run the whole cluster and its clients in virtual time, one run per seed. Each run lasts at least 5
 simulated seconds, 500 operations and 3 faults; then everything is healed, must come to rest in one state,
 and the history that the clients saw is checked. The same seed gives the same run.
+
+What the runs met is counted, and printed before the totals. ` + strconv.Itoa(seedsForAll) + ` seeds or more fail if they have not met it all.
 
 With --loss one group of several loses its memory in each run, while others hold what they prepared with it; the loss
 is accepted, and all that remembers must agree.
@@ -41,7 +47,8 @@ command that repeats it. What it takes away can be given by hand, too: --without
 			if seeds < 1 || parallel < 1 {
 				return errors.New("--seeds and --parallel must be at least 1")
 			}
-			t := totals{out: cmd.OutOrStdout(), verbose: verbose, play: sim.Run, faults: map[string]int{}, situations: map[string]int{}}
+			t := newTotals(cmd.OutOrStdout(), sim.Run, loss)
+			t.verbose = verbose
 			switch {
 			case swarm:
 				t.play, t.flags = sim.RunSwarm, " --swarm"
@@ -54,6 +61,7 @@ command that repeats it. What it takes away can be given by hand, too: --without
 			}
 			if given := less.flags(cut); given != "" {
 				t.play, t.flags = func(seed int64) (sim.Report, error) { return sim.RunCut(seed, swarm, cut) }, t.flags+given
+				t.expected = nil // what is left out is not met
 			}
 			t.run(first, seeds, parallel)
 			err = t.summary()
@@ -92,7 +100,17 @@ type totals struct {
 	messages                           uint64
 	committed, aborted, unknown, views int
 	faults, situations                 map[string]int
+	expected                           []string // situations that many seeds must meet
 	doubt                              wire.Duration
+}
+
+// newTotals lists every situation, so that those stand in the summary that were never met.
+func newTotals(out io.Writer, play func(int64) (sim.Report, error), loss bool) *totals {
+	t := &totals{out: out, play: play, faults: map[string]int{}, situations: map[string]int{}, expected: sim.Situations(loss)}
+	for _, name := range t.expected {
+		t.situations[name] = 0
+	}
+	return t
 }
 
 type result struct {
@@ -163,5 +181,18 @@ func (t *totals) summary() error {
 	if t.failures > 0 {
 		return fmt.Errorf("%d of %d seeds failed", t.failures, t.seeds)
 	}
+	if missing := t.missing(); t.seeds >= seedsForAll && len(missing) > 0 {
+		return fmt.Errorf("%d seeds never met, and so did not test: %s", t.seeds, strings.Join(missing, ", "))
+	}
 	return nil
+}
+
+// missing are the situations that were never met.
+func (t *totals) missing() (names []string) {
+	for _, name := range t.expected {
+		if t.situations[name] == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
