@@ -60,7 +60,8 @@ unless --key-file gives some, and without them listens on loopback alone.`,
 				return standAlone(ctx, &stand, cfg.Nodes, cfg.Shards)
 			}
 			cfg.Story, cfg.Progress = os.Stderr, progress()
-			cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			// The story tells itself how far the nodes came into the kernel, of which each would warn at every start.
+			cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 			report, err := demo.Run(ctx, cfg)
 			if err != nil {
 				return fmt.Errorf("demo: %w", err)

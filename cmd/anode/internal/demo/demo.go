@@ -122,7 +122,7 @@ func (cfg *Config) conclude(ctx context.Context, c *local.Cluster, l *load) (*Re
 		return nil, fmt.Errorf("the last look at the accounts: %w", err)
 	}
 	h := l.recorder.History()
-	cfg.say("%d operations are checked", len(h))
+	cfg.say("%d operations are checked; of %d of them nobody could tell whether they happened", len(h), l.rates.unknown.Load())
 	report := &Report{
 		Committed: l.rates.committed.Load(), Aborted: l.rates.aborted.Load(), Unknown: l.rates.unknown.Load(),
 		LeaderChanges: int64(c.Views(look)),
