@@ -47,6 +47,7 @@ bpf-fresh: ## prove that the committed kernel object is what its sources make (n
 .PHONY: bpf-test
 bpf-test: ## test the kernel programs and the kernel path; needs root, and a skip is an error
 	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bpf/... ./bench/kernelpath
+	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bench/lab
 
 .PHONY: bpf-fuzz
 bpf-fuzz: ## fuzz the kernel programs against their model for FUZZTIME; needs root

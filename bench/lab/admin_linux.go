@@ -18,18 +18,25 @@ import (
 	"github.com/anodekv/anode/shard/server"
 )
 
-// inside runs f in a namespace. The thread is given up: it could not be trusted to be back.
+// inside runs f in a namespace, in a thread that is given up: it could not be trusted to be back.
 func inside(space string, f func() error) error {
 	failed := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // never unlocked
+		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			// The first thread never ends, and the system takes its namespace for the process's. It is held until another
+			// one has done it.
+			failed <- inside(space, f)
+			runtime.UnlockOSThread()
+			return
+		}
 		failed <- enter(space, f)
 	}()
 	return <-failed
 }
 
 func enter(space string, f func() error) error {
-	file, err := os.Open(filepath.Join("/run/netns", space))
+	file, err := os.Open(filepath.Join(netnsDir, space))
 	if err != nil {
 		return err
 	}
@@ -40,11 +47,12 @@ func enter(space string, f func() error) error {
 	return f()
 }
 
-// web asks nodes over HTTP, from wherever this process is: a socket stays in the namespace in which it was made.
-func (l *Lab) web() *http.Client {
+// web asks a node over HTTP, from wherever this process is: a socket stays in the namespace in which it was made. It is
+// the node's own, so that what is done to the network between nodes does not matter.
+func (l *Lab) web(node string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			err = inside(namespace(l.state.Name, clientNamespace), func() (err error) {
+			err = inside(namespace(l.state.Config.Name, node), func() (err error) {
 				conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 				return err
 			})
@@ -73,13 +81,13 @@ func (l *Lab) ask(ctx context.Context, i int, method, path string, question, ans
 	if err != nil {
 		return err
 	}
-	n := l.state.Nodes[i]
+	n := l.Nodes()[i]
 	request, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s:%d%s", n.IP, adminPort, path), bytes.NewReader(b))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	reply, err := l.web().Do(request)
+	reply, err := l.web(n.Name).Do(request)
 	if err != nil {
 		return err
 	}
@@ -91,29 +99,37 @@ func (l *Lab) ask(ctx context.Context, i int, method, path string, question, ans
 	return json.NewDecoder(reply.Body).Decode(answer)
 }
 
-// await waits until every node takes part and has settled how far it comes into the kernel.
-func (l *Lab) await(ctx context.Context) error {
-	for i, n := range l.state.Nodes {
-		for {
-			s, err := l.Status(ctx, i)
-			if err == nil && s.Normal && (s.Offload.Settled || s.Offload.Rung != "") {
-				break
-			}
-			if !n.Process.lives() {
-				return fmt.Errorf("node %s has ended: %s", n.Name, l.lastWords(n.Name))
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("node %s does not serve: %w (%v); its last words: %s", n.Name, ctx.Err(), err, l.lastWords(n.Name))
-			case <-time.After(20 * time.Millisecond):
-			}
+// Await waits until every node takes part and has settled how far it comes into the kernel.
+func (l *Lab) Await(ctx context.Context) error {
+	for i := range l.Nodes() {
+		if err := l.AwaitNode(ctx, i); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// AwaitNode waits for one.
+func (l *Lab) AwaitNode(ctx context.Context, i int) error {
+	for {
+		s, err := l.Status(ctx, i)
+		if err == nil && s.Normal && (s.Offload.Settled || s.Offload.Rung != "") {
+			return nil
+		}
+		n := l.Nodes()[i]
+		if !n.Process.lives() {
+			return fmt.Errorf("%w: %s has ended: %s", ErrStopped, n.Name, l.lastWords(n.Name))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("node %s does not serve: %w (%v); its last words: %s", n.Name, ctx.Err(), err, l.lastWords(n.Name))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
 // lastWords is the end of a node's log.
 func (l *Lab) lastWords(node string) string {
-	b, _ := os.ReadFile(filepath.Join(l.Dir(), node+".log"))
+	b, _ := os.ReadFile(l.logFile(node))
 	return string(bytes.TrimSpace(b[max(0, len(b)-2<<10):]))
 }

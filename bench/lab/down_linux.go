@@ -33,13 +33,16 @@ func Down(ctx context.Context, name string) error {
 	}
 	var failed []error
 	for _, space := range spaces {
+		if own(space) { // it lives on, and is to have no wire that leads nowhere
+			_ = ip(ctx, space, "link del eth0\n") // there may be none yet
+		}
 		failed = append(failed, ip(ctx, "", "netns del "+space+"\n"))
 	}
 	return errors.Join(append(failed, os.RemoveAll(dirOf(name)))...)
 }
 
 // processes are those that the lab has written down and, since it may have been killed before it could, those that
-// live in its namespaces. Whoever calls this is not among them.
+// live in its namespaces. Whoever calls this is not among them, nor those that it has started beside it.
 func processes(ctx context.Context, name string, spaces []string) (all []Process) {
 	if s, err := readState(name); err == nil { // a file that cannot be read is no reason to leave the rest
 		for _, n := range s.Nodes {
@@ -49,6 +52,9 @@ func processes(ctx context.Context, name string, spaces []string) (all []Process
 		}
 	}
 	for _, space := range spaces {
+		if own(space) {
+			continue
+		}
 		out, _ := exec.CommandContext(ctx, "ip", "netns", "pids", space).Output() // it says nothing of what is gone
 		for field := range strings.FieldsSeq(string(out)) {
 			pid, err := strconv.Atoi(field)
@@ -68,6 +74,7 @@ func stop(ctx context.Context, all []Process) error {
 		for _, p := range all {
 			if p.lives() {
 				_ = syscall.Kill(p.PID, signal) // it may have ended by now
+				_ = syscall.Kill(p.PID, syscall.SIGCONT)
 			}
 		}
 		if gone(ctx, all) {
@@ -100,7 +107,7 @@ func Sweep(ctx context.Context) error {
 	for _, e := range entries {
 		s, broken := readState(e.Name())
 		if broken == nil && s.Owner != nil && !s.Owner.lives() {
-			err = errors.Join(err, Down(ctx, s.Name))
+			err = errors.Join(err, Down(ctx, s.Config.Name))
 		}
 	}
 	return err

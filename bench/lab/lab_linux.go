@@ -10,8 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"time"
 
 	"github.com/anodekv/anode/shard/server"
@@ -23,25 +24,40 @@ const (
 	// startTime is what a cluster has to be formed and to find its way into the kernel.
 	startTime = 30 * time.Second
 	maxShards = 64
+	maxNodes  = 9
 )
 
 // Config says what is made.
 type Config struct {
 	// Name of the lab; several may stand side by side.
 	Name string
-	// Replicas is the number of nodes: each has a replica of every shard.
-	Replicas, Shards int
-	Offload          server.OffloadMode
+	// Replicas is how many each shard has. Nodes is how many there are to place them on; 0 is as many as replicas, and
+	// each node has one of every shard then.
+	Replicas, Shards, Nodes int
+	Offload                 server.OffloadMode
 	// BatchCommands is how many commands share a log entry at most; 0 is as many as there is room for.
 	BatchCommands int
-	// Program is the path of the anode binary.
+	// Settings are more keys of the nodes' configuration file, with their values: "lease" with "0s" is without leases.
+	Settings map[string]string
+	// DataDir is where each node has its directory; empty is among the lab's files, which are in memory.
+	DataDir string
+	// Program is the path of the anode binary. The lab keeps a copy, so that nodes can be started again.
 	Program string
+	// Flags and Env are added to the command line and to the environment of the nodes' processes.
+	Flags, Env []string
+	// Here makes this process's own network namespace that of the clients. It must be one that nobody else uses, see
+	// [Isolate].
+	Here bool
 	// Owned labs do not outlive this process for long: the next lab sweeps them away.
 	Owned bool
 }
 
-// Lab is a cluster that runs.
-type Lab struct{ state *state }
+// Lab is a cluster that runs. Its methods may be called by several goroutines.
+type Lab struct {
+	mu    sync.Mutex // guards the file, the processes in state, and cuts
+	state *state
+	cuts  map[wire]bool // by nft
+}
 
 // check tells what this process lacks.
 func check(name string) error {
@@ -60,17 +76,14 @@ func Up(ctx context.Context, cfg Config) (*Lab, error) {
 	if err := check(cfg.Name); err != nil {
 		return nil, err
 	}
-	switch {
-	case cfg.Replicas != 3 && cfg.Replicas != 5 && cfg.Replicas != 7:
-		return nil, fmt.Errorf("%w: %d replicas: choose 3, 5 or 7", ErrConfig, cfg.Replicas)
-	case cfg.Shards < 1 || cfg.Shards > maxShards:
-		return nil, fmt.Errorf("%w: %d shards: choose 1 to %d", ErrConfig, cfg.Shards, maxShards)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	if err := Sweep(ctx); err != nil {
 		return nil, err
 	}
-	l := &Lab{&state{Name: cfg.Name, Replicas: cfg.Replicas, Shards: cfg.Shards}}
-	for i := range cfg.Replicas {
+	l := &Lab{state: &state{Config: cfg}}
+	for i := range cfg.Nodes {
 		l.state.Nodes = append(l.state.Nodes, Node{Name: fmt.Sprintf("n%d", i), IP: nodeIP(i)})
 	}
 	if cfg.Owned {
@@ -82,10 +95,28 @@ func Up(ctx context.Context, cfg Config) (*Lab, error) {
 	if err := l.claim(); err != nil {
 		return nil, err
 	}
-	if err := l.make(ctx, &cfg); err != nil {
+	if err := l.make(ctx); err != nil {
 		return nil, errors.Join(err, Down(context.WithoutCancel(ctx), cfg.Name))
 	}
 	return l, nil
+}
+
+// check tells what is wrong, and fills in what is left open.
+func (c *Config) check() error {
+	if c.Nodes == 0 {
+		c.Nodes = c.Replicas
+	}
+	switch {
+	case c.Replicas != 3 && c.Replicas != 5 && c.Replicas != 7:
+		return fmt.Errorf("%w: %d replicas: choose 3, 5 or 7", ErrConfig, c.Replicas)
+	case c.Nodes < c.Replicas || c.Nodes > maxNodes:
+		return fmt.Errorf("%w: %d nodes for %d replicas: choose as many or more, up to %d", ErrConfig, c.Nodes, c.Replicas, maxNodes)
+	case c.Shards < 1 || c.Shards > maxShards:
+		return fmt.Errorf("%w: %d shards: choose 1 to %d", ErrConfig, c.Shards, maxShards)
+	case c.Here && alone() != nil:
+		return fmt.Errorf("%w: %w", ErrConfig, alone())
+	}
+	return nil
 }
 
 // claim makes the directory, which only one can.
@@ -94,14 +125,14 @@ func (l *Lab) claim() error {
 		return err
 	}
 	if err := os.Mkdir(l.Dir(), 0o700); errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%w: %s: take it down first, or choose another name", ErrExists, l.state.Name)
+		return fmt.Errorf("%w: %s: take it down first, or choose another name", ErrExists, l.state.Config.Name)
 	} else if err != nil {
 		return err
 	}
 	return l.state.save()
 }
 
-func (l *Lab) make(ctx context.Context, cfg *Config) error {
+func (l *Lab) make(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	if err := l.state.wire(ctx); err != nil {
@@ -110,12 +141,18 @@ func (l *Lab) make(ctx context.Context, cfg *Config) error {
 	if err := l.writeKeys(); err != nil {
 		return err
 	}
+	if err := l.copyProgram(); err != nil {
+		return err
+	}
 	for i := range l.state.Nodes {
-		if err := l.startNode(i, cfg); err != nil {
+		if err := l.writeConfig(i); err != nil {
+			return err
+		}
+		if err := l.Start(i); err != nil {
 			return err
 		}
 	}
-	return l.await(ctx)
+	return l.Await(ctx)
 }
 
 // Open finds a lab that was made by another process.
@@ -124,25 +161,29 @@ func Open(name string) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{s}, nil
+	return &Lab{state: s}, nil
 }
 
 // Dir holds the lab's files: configurations, logs, keys.
-func (l *Lab) Dir() string { return dirOf(l.state.Name) }
+func (l *Lab) Dir() string { return dirOf(l.state.Config.Name) }
 
 // Replicas and Shards are what was asked for.
-func (l *Lab) Replicas() int { return l.state.Replicas }
+func (l *Lab) Replicas() int { return l.state.Config.Replicas }
 
 // Shards is the number of groups.
-func (l *Lab) Shards() int { return l.state.Shards }
+func (l *Lab) Shards() int { return l.state.Config.Shards }
 
-// Nodes are the servers.
-func (l *Lab) Nodes() []Node { return l.state.Nodes }
+// Nodes are the servers, with the processes that they have now.
+func (l *Lab) Nodes() []Node {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.state.Nodes)
+}
 
 // Servers are the addresses that clients are given.
 func (l *Lab) Servers() []string {
 	var all []string
-	for _, n := range l.state.Nodes {
+	for _, n := range l.Nodes() {
 		all = append(all, net.JoinHostPort(n.IP, fmt.Sprint(port)))
 	}
 	return all
@@ -163,38 +204,6 @@ func (l *Lab) writeKeys() error {
 	return os.WriteFile(filepath.Join(l.Dir(), "keys"), fmt.Appendf(nil, "%sreplica: %x\n", client, k[16:]), 0o600)
 }
 
-func (l *Lab) startNode(i int, cfg *Config) error {
-	n := &l.state.Nodes[i]
-	path := filepath.Join(l.Dir(), n.Name)
-	var b strings.Builder
-	fmt.Fprintf(&b, "cluster: 1\nnode: %s\nadmin: %s:%d\ndata-dir: %s\nkey-file: %s\nshards: %d\nreplicas: %d\noffload: %v\nbatch-commands: %d\nnodes:\n",
-		n.Name, n.IP, adminPort, path, filepath.Join(l.Dir(), "keys"), cfg.Shards, cfg.Replicas, cfg.Offload, cfg.BatchCommands)
-	for _, other := range l.state.Nodes {
-		fmt.Fprintf(&b, "  - {name: %s, host: %s, port: %d}\n", other.Name, other.IP, port)
-	}
-	if err := os.WriteFile(path+".yaml", []byte(b.String()), 0o600); err != nil {
-		return err
-	}
-	log, err := os.Create(path + ".log")
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	// ip replaces itself by the program: the process is the node.
-	cmd := exec.Command("ip", "netns", "exec", namespace(l.state.Name, n.Name), cfg.Program, "serve", "--config", path+".yaml")
-	cmd.Env = plainEnviron()
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what stops the shell's job does not stop it
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start node %s: %w", n.Name, err)
-	}
-	go func() { _ = cmd.Wait() }() // nobody else would learn that it has ended
-	if n.Process, err = observe(cmd.Process.Pid); err != nil {
-		return fmt.Errorf("node %s has ended at once: %w", n.Name, err)
-	}
-	return l.state.save()
-}
-
 // plainEnviron is the environment without what would change the nodes' configuration.
 func plainEnviron() (env []string) {
 	for _, v := range os.Environ() {
@@ -207,15 +216,16 @@ func plainEnviron() (env []string) {
 
 // Command is a command that runs in the clients' namespace and knows the cluster.
 func (l *Lab) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", namespace(l.state.Name, clientNamespace), name}, args...)...)
+	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", namespace(l.state.Config.Name, clientNamespace), name}, args...)...)
 	cmd.Env = append(plainEnviron(), "ANODE_SERVERS="+strings.Join(l.Servers(), ","), "ANODE_KEY_FILE="+l.KeyFile())
 	return cmd
 }
 
-// Build makes the anode binary of this source tree.
-func Build(ctx context.Context, dir string) (program string, err error) {
+// Build makes the anode binary of this source tree, with build tags.
+func Build(ctx context.Context, dir string, tags ...string) (program string, err error) {
 	program = filepath.Join(dir, "anode")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/anodekv/anode/cmd/anode").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", program,
+		"github.com/anodekv/anode/cmd/anode").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build anode for %s: %w: %s", runtime.GOARCH, err, out)
 	}

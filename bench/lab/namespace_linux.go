@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
+	netnsDir        = "/run/netns"
 	hubNamespace    = "hub"
 	clientNamespace = "clients"
 	clientIP        = "10.77.0.100"
@@ -36,7 +40,7 @@ func ip(ctx context.Context, in, commands string) error {
 
 // wire makes the namespaces and what connects them. Both ends of each wire are born where they belong.
 func (s *state) wire(ctx context.Context) error {
-	hub := namespace(s.Name, hubNamespace)
+	hub := namespace(s.Config.Name, hubNamespace)
 	members := map[string]string{clientNamespace: clientIP}
 	for _, n := range s.Nodes {
 		members[n.Name] = n.IP
@@ -46,9 +50,13 @@ func (s *state) wire(ctx context.Context) error {
 	// The bridge learns addresses and asks nobody: ports forward at once.
 	fmt.Fprintln(&wires, "link set lo up\nlink add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up")
 	for member := range members {
-		fmt.Fprintln(&all, "netns add", namespace(s.Name, member))
+		if member == clientNamespace && s.Config.Here {
+			fmt.Fprintln(&all, "netns attach", namespace(s.Config.Name, member), os.Getpid())
+		} else {
+			fmt.Fprintln(&all, "netns add", namespace(s.Config.Name, member))
+		}
 		fmt.Fprintf(&wires, "link add %s type veth peer name eth0 netns %s\nlink set %s master br0 up\n",
-			member, namespace(s.Name, member), member)
+			member, namespace(s.Config.Name, member), member)
 	}
 	if err := ip(ctx, "", all.String()); err != nil {
 		return err
@@ -57,12 +65,19 @@ func (s *state) wire(ctx context.Context) error {
 		return err
 	}
 	for member, addr := range members {
-		err := ip(ctx, namespace(s.Name, member), fmt.Sprintf("link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n", addr))
+		err := ip(ctx, namespace(s.Config.Name, member), fmt.Sprintf("link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n", addr))
 		if err != nil {
 			return err
 		}
 	}
 	return noFirewall(ctx, hub)
+}
+
+// own reports whether a namespace is this process's own.
+func own(space string) bool {
+	var named, mine unix.Stat_t
+	return unix.Stat(filepath.Join(netnsDir, space), &named) == nil && unix.Stat("/proc/self/ns/net", &mine) == nil &&
+		named.Ino == mine.Ino
 }
 
 // noFirewall keeps bridged packets out of netfilter, where a machine with containers sends them.
@@ -79,7 +94,7 @@ func noFirewall(ctx context.Context, hub string) error {
 
 // namespaces lists those of a lab that there are.
 func namespaces(name string) ([]string, error) {
-	entries, err := os.ReadDir("/run/netns")
+	entries, err := os.ReadDir(netnsDir)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}

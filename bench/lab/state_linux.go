@@ -20,6 +20,10 @@ var (
 	ErrNone = errors.New("there is no lab of this name")
 	// ErrTool says that a program is missing on this machine.
 	ErrTool = errors.New("a program is missing")
+	// ErrRuns says that a node's process must have ended first.
+	ErrRuns = errors.New("the node runs")
+	// ErrStopped says that a node's process has ended.
+	ErrStopped = errors.New("the node does not run")
 	// ErrConfig says what is wrong with a [Config].
 	ErrConfig = errors.New("no such lab can be made")
 )
@@ -47,10 +51,8 @@ type Node struct {
 
 // state is what is known of a lab, in its file.
 type state struct {
-	Name     string `json:"name"`
-	Replicas int    `json:"replicas"`
-	Shards   int    `json:"shards"`
-	Nodes    []Node `json:"nodes"`
+	Config Config `json:"config"`
+	Nodes  []Node `json:"nodes"`
 	// Owner is the process without which the lab is to be no more, if there is one.
 	Owner *Process `json:"owner,omitempty"`
 }
@@ -67,7 +69,7 @@ func checkName(name string) error {
 
 func dirOf(name string) string { return filepath.Join(runDir, name) }
 
-func (s *state) file() string { return filepath.Join(dirOf(s.Name), "state.json") }
+func (s *state) file() string { return filepath.Join(dirOf(s.Config.Name), "state.json") }
 
 // save replaces the file in one step: who is killed meanwhile leaves the one before.
 func (s *state) save() error {
@@ -85,7 +87,7 @@ func readState(name string) (*state, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	s := &state{Name: name}
+	s := &state{Config: Config{Name: name}}
 	b, err := os.ReadFile(s.file())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNone, name)
@@ -115,8 +117,11 @@ func observe(pid int) (*Process, error) {
 	return &Process{PID: pid, Start: start}, err
 }
 
-// lives reports whether it is still the same process.
+// lives reports whether there is one, and it is still the same.
 func (p *Process) lives() bool {
+	if p == nil {
+		return false
+	}
 	now, err := observe(p.PID)
 	return err == nil && *now == *p && !zombie(p.PID)
 }
