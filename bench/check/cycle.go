@@ -25,9 +25,9 @@ type step struct {
 // search looks for the cheapest cycle in one component.
 type search struct {
 	g      *graph
-	timed  bool
+	view   view
 	inside []bool  // nodes of the component
-	cost   []int32 // from the start, for nodes in touched; else unset
+	cost   []int64 // from the start, for nodes in touched; else unset
 	via    []int32 // the edge by which a node was reached
 	heap   distances
 	steps  int
@@ -35,23 +35,24 @@ type search struct {
 	touched []int32
 }
 
-const unset = math.MaxInt32
+const unset = math.MaxInt64
 
-func newSearch(g *graph, timed bool) *search {
-	s := &search{g: g, timed: timed, inside: make([]bool, g.nodes), cost: make([]int32, g.nodes), via: make([]int32, g.nodes)}
+func newSearch(g *graph) *search {
+	s := &search{g: g, inside: make([]bool, g.nodes), cost: make([]int64, g.nodes), via: make([]int32, g.nodes)}
 	for i := range s.cost {
 		s.cost[i] = unset
 	}
 	return s
 }
 
-// cheapest returns the cheapest cycle it finds in the component.
-func (s *search) cheapest(component []int32) []step {
+// cheapest returns the cheapest cycle it finds in the component of a view.
+func (s *search) cheapest(v view, component []int32) []step {
+	s.view = v
 	s.mark(component, true)
 	defer s.mark(component, false)
 	s.steps = 0
 	var best []step
-	limit := int32(unset)
+	limit := int64(unset)
 	starts := s.starts(component)
 	for _, start := range starts {
 		if cost, cycle := s.from(start, limit); cycle != nil {
@@ -90,7 +91,7 @@ func (s *search) starts(component []int32) []int32 {
 }
 
 // from finds the cheapest cycle through start that costs less than limit.
-func (s *search) from(start, limit int32) (int32, []step) {
+func (s *search) from(start int32, limit int64) (int64, []step) {
 	defer s.clear()
 	s.reach(start, 0, none)
 	for s.heap.Len() > 0 {
@@ -103,7 +104,7 @@ func (s *search) from(start, limit int32) (int32, []step) {
 			x := &s.g.edges[e]
 			cost := at.cost + x.cost()
 			switch {
-			case x.timed && !s.timed || !s.inside[x.to] || cost >= limit:
+			case !s.view.shows(x) || !s.inside[x.to] || cost >= limit:
 			case x.to == start:
 				limit = cost
 				s.via[start] = e
@@ -118,7 +119,7 @@ func (s *search) from(start, limit int32) (int32, []step) {
 	return limit, s.steppedBack(start)
 }
 
-func (s *search) reach(n, cost, via int32) {
+func (s *search) reach(n int32, cost int64, via int32) {
 	if s.cost[n] == unset {
 		s.touched = append(s.touched, n)
 	}
@@ -142,7 +143,7 @@ func (s *search) steppedBack(start int32) []step {
 		x := step(e)
 		for int(x.from) >= s.g.txns {
 			in := s.g.edges[s.via[x.from]]
-			x.from, x.kind, x.key, x.version, x.timed = in.from, in.kind, in.key, in.version, in.timed
+			x.from, x.kind, x.key, x.version, x.by = in.from, in.kind, in.key, in.version, in.by
 		}
 		steps = append(steps, x)
 		n = x.from
@@ -152,7 +153,10 @@ func (s *search) steppedBack(start int32) []step {
 }
 
 // distance is a node to go on from.
-type distance struct{ node, cost int32 }
+type distance struct {
+	node int32
+	cost int64
+}
 
 type distances []distance
 

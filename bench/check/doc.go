@@ -4,6 +4,7 @@
 //   - [Registers]: every key alone is a linearizable register (porcupine);
 //   - [Transactions]: all of it together is strictly serializable (a checker of our own);
 //   - [Bank]: the sum of all accounts is the same in every committed read of them all;
+//   - [ExactlyOnce]: lists hold each acknowledged token once, and none of an aborted transaction;
 //   - [Counter]: a counter holds as many increments as were acknowledged, unknown ones allowed for.
 //
 // Three rules hold for all of them. Nothing that the store says about itself is believed: no version, no

@@ -2,6 +2,7 @@ package check
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -12,6 +13,7 @@ func (c *checker) graphOf() *graph {
 	for _, o := range c.orders {
 		o.addChainEdges(g)
 		o.addFragmentEdges(g)
+		o.addSessionEdges(g)
 	}
 	c.addRealtimeEdges(g)
 	g.seal()
@@ -56,7 +58,11 @@ func (o *order) addFragmentEdges(g *graph) {
 		g.add(suffix[i], suffix[i+1], edgeCarry, label{})
 	}
 	for i := range sorted {
-		past := o.addPastNode(g, &sorted[i])
+		by := fromTime
+		if sorted[i].head == 0 {
+			by = fromValues // what was before all writes is older than they are
+		}
+		past := o.addPastNode(g, &sorted[i], by)
 		from := firstAfter(sorted, sorted[i].minEnd)
 		for j := from; j < i; j++ {
 			o.addHeadEdge(g, past, &sorted[j])
@@ -73,10 +79,10 @@ func (o *order) addHeadEdge(g *graph, from int32, f *fragment) {
 }
 
 // addPastNode adds the node that the writer and the readers of the fragment's last version precede.
-func (o *order) addPastNode(g *graph, f *fragment) int32 {
+func (o *order) addPastNode(g *graph, f *fragment, by basis) int32 {
 	past := g.addNode()
 	tail := &o.versions[f.tail]
-	at := label{key: o.k.id, version: f.tail, timed: f.head != 0}
+	at := label{key: o.k.id, version: f.tail, by: by}
 	g.add(tail.writer, past, edgeWW, at)
 	for _, r := range tail.readers {
 		g.add(r, past, edgeRW, at)
@@ -84,33 +90,51 @@ func (o *order) addPastNode(g *graph, f *fragment) int32 {
 	return past
 }
 
-// addRealtimeEdges adds that what ended before another began is before it, by a chain of nodes in the
-// order of the ends.
+// addRealtimeEdges adds that what ended before another began is before it, for those of one client and then for all.
 func (c *checker) addRealtimeEdges(g *graph) {
-	var ended []int32
+	var all []int32
+	sessions := make(map[int][]int32)
 	for i := range c.h {
-		if c.in[i] && c.end(int32(i)) != Never {
-			ended = append(ended, int32(i))
+		if c.in[i] {
+			all = append(all, int32(i))
+			sessions[c.h[i].Client] = append(sessions[c.h[i].Client], int32(i))
 		}
 	}
-	slices.SortStableFunc(ended, func(a, b int32) int { return cmp.Compare(c.h[a].End, c.h[b].End) })
+	for _, client := range slices.Sorted(maps.Keys(sessions)) {
+		c.addMoments(g, sessions[client], edgeSO, fromSessions)
+	}
+	c.addMoments(g, all, edgeRT, fromTime)
+}
+
+// addMoments puts the transactions into the order of time, by a chain of nodes in the order of their ends.
+func (c *checker) addMoments(g *graph, txns []int32, kind edgeKind, by basis) {
+	ended := c.byEnd(txns)
 	moments := make([]int32, len(ended))
 	for i, t := range ended {
 		moments[i] = g.addNode()
-		g.add(t, moments[i], edgeRT, label{timed: true})
+		g.add(t, moments[i], kind, label{by: by})
 		if i > 0 {
 			g.add(moments[i-1], moments[i], edgeCarry, label{})
 		}
 	}
-	for i := range c.h {
-		if !c.in[i] {
-			continue
-		}
-		n, _ := slices.BinarySearchFunc(ended, c.h[i].Start, func(t int32, start int64) int {
-			return cmp.Compare(c.h[t].End, start)
-		})
-		if n > 0 {
-			g.add(moments[n-1], int32(i), edgeCarry, label{})
+	for _, t := range txns {
+		if n := c.endedBefore(ended, t); n > 0 {
+			g.add(moments[n-1], t, edgeCarry, label{})
 		}
 	}
+}
+
+// byEnd returns those of the transactions that are known to have ended, in the order in which they did.
+func (c *checker) byEnd(txns []int32) []int32 {
+	ended := slices.DeleteFunc(slices.Clone(txns), func(t int32) bool { return c.end(t) == Never })
+	slices.SortStableFunc(ended, func(a, b int32) int { return cmp.Compare(c.h[a].End, c.h[b].End) })
+	return ended
+}
+
+// endedBefore is how many of those sorted by their ends had ended when the transaction began.
+func (c *checker) endedBefore(ended []int32, txn int32) int {
+	n, _ := slices.BinarySearchFunc(ended, c.h[txn].Start, func(t int32, start int64) int {
+		return cmp.Compare(c.h[t].End, start)
+	})
+	return n
 }

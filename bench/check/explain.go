@@ -6,21 +6,23 @@ import (
 	"strings"
 )
 
-// reportCycles reports one cycle of each strongly connected component: first those that need no real
-// time, then those that do.
+// reportCycles reports one cycle of each strongly connected component, view by view. If the largest view has no
+// cycle then none has.
 func (c *checker) reportCycles() {
 	g := c.graphOf()
-	for _, timed := range []bool{false, true} {
-		var s *search
-		for _, component := range g.components(timed) {
-			if s == nil {
-				s = newSearch(g, timed)
-			}
+	if len(g.components(everything())) == 0 {
+		return
+	}
+	s := newSearch(g)
+	for _, v := range views() {
+		for _, component := range g.components(v) {
 			if c.explained(component) {
 				continue
 			}
-			if cycle := s.cheapest(component); cycle != nil {
+			if cycle := s.cheapest(v, component); cycle != nil {
 				c.reportCycle(cycle)
+			} else {
+				c.f.add(Undecided, nil, "%d transactions depend on each other, but no cycle of them was found", len(component))
 			}
 		}
 	}
@@ -58,35 +60,43 @@ func (c *checker) reportCycle(cycle []step) {
 	c.f.add(classify(cycle), txns, "%s%s", path.String(), text.String())
 }
 
+// classes are the names of cycles: by what makes them cycles, and by what must be believed to see it.
+var classes = map[edgeKind][bases]AnomalyKind{
+	edgeWW: {G0, G0Process, G0Realtime},
+	edgeWR: {G1c, G1cProcess, G1cRealtime},
+	edgeRW: {GSingle, GSingleProcess, GSingleRealtime},
+}
+
+var classesOfMany = [bases]AnomalyKind{G2Item, G2ItemProcess, G2ItemRealtime}
+
 // classify names a cycle by its edges.
 func classify(cycle []step) AnomalyKind {
 	counts := make([]int, len(edgeNames))
-	timed := false
+	by := fromValues
 	for _, s := range cycle {
 		counts[s.kind]++
-		timed = timed || s.timed
+		by = max(by, s.by)
 	}
-	var plain, realtime AnomalyKind
 	switch {
 	case counts[edgeRW] > 1:
-		plain, realtime = G2, G2Realtime
+		return classesOfMany[by]
 	case counts[edgeRW] == 1:
-		plain, realtime = GSingle, GSingleRealtime
+		return classes[edgeRW][by]
 	case counts[edgeWR] > 0:
-		plain, realtime = G1c, G1cRealtime
+		return classes[edgeWR][by]
 	default:
-		plain, realtime = G0, G0Realtime
+		return classes[edgeWW][by]
 	}
-	if timed {
-		return realtime
-	}
-	return plain
 }
 
 // explain tells in a sentence why the step's first transaction is before its second.
 func (c *checker) explain(s step) string {
-	if s.kind == edgeRT {
+	switch s.kind {
+	case edgeRT:
 		return fmt.Sprintf("T%d ended at %s, before T%d began at %s",
+			s.from, instant(c.h[s.from].End), s.to, instant(c.h[s.to].Start))
+	case edgeSO:
+		return fmt.Sprintf("T%d ended at %s, before the same client began T%d at %s",
 			s.from, instant(c.h[s.from].End), s.to, instant(c.h[s.to].Start))
 	}
 	o := c.orders[s.key]
@@ -99,8 +109,11 @@ func (c *checker) explain(s step) string {
 		did = "read"
 	}
 	why := ""
-	if s.timed {
+	switch s.by {
+	case fromTime:
 		why = " (of the writers and readers of the two, one ended before another began)"
+	case fromSessions:
+		why = " (one client wrote or read the first, and then the other)"
 	}
 	return fmt.Sprintf("T%d %s %s, and T%d replaced that by %v%s",
 		s.from, did, near, s.to, o.shown(s.version2), why)

@@ -7,24 +7,25 @@ const (
 	edgeWW edgeKind = iota // it wrote a version that the other replaced
 	edgeWR                 // it wrote a version that the other read
 	edgeRW                 // it read a version that the other replaced
+	edgeSO                 // it ended before the same client began the other
 	edgeRT                 // it ended before the other began
 	// edgeCarry leads through, or out of, a node that is not a transaction. The edge that led in has
 	// the meaning.
 	edgeCarry
 )
 
-var edgeNames = [...]string{"ww", "wr", "rw", "rt", ""}
+var edgeNames = [...]string{"ww", "wr", "rw", "so", "rt", ""}
 
-// edgeCosts makes a search prefer the cycle that says most: real time only where it is needed, and few
-// anti-dependencies, but not at the price of many more steps.
-var edgeCosts = [...]int32{edgeWW: 20, edgeWR: 21, edgeRW: 64, edgeRT: 64, edgeCarry: 0}
+// edgeCosts makes a search prefer the cycle that says most: one anti-dependency less is worth thousands of steps, for
+// G-single is worse than G2-item, and time is used only where it is needed.
+var edgeCosts = [...]int64{edgeWW: 20, edgeWR: 21, edgeRW: 1 << 16, edgeSO: 64, edgeRT: 64, edgeCarry: 0}
 
-// inferredCosts are added where real time only told the order of two versions. A cycle is easier to believe
+// inferredCosts are added where time only told the order of two versions. A cycle is easier to believe
 // if it says at which instants, and who read what he should not have.
-var inferredCosts = [...]int32{edgeWW: 160, edgeWR: 0, edgeRW: 100, edgeRT: 0, edgeCarry: 0}
+var inferredCosts = [...]int64{edgeWW: 1 << 17, edgeRW: 100, edgeCarry: 0}
 
-func (e *edge) cost() int32 {
-	if e.timed {
+func (e *edge) cost() int64 {
+	if e.by != fromValues {
 		return edgeCosts[e.kind] + inferredCosts[e.kind]
 	}
 	return edgeCosts[e.kind]
@@ -34,7 +35,7 @@ func (e *edge) cost() int32 {
 // one that replaced it.
 type label struct {
 	key, version, version2 int32
-	timed                  bool // it follows from real time
+	by                     basis
 }
 
 type edge struct {
@@ -87,8 +88,8 @@ func (g *graph) seal() {
 // tarjan finds the strongly connected components with more than one node, without recursion: a history
 // of 200,000 transactions in a row would be as deep.
 type tarjan struct {
-	g     *graph
-	timed bool // follow edges that come from real time
+	g    *graph
+	view view
 
 	index, low []int32
 	onStack    []bool
@@ -104,8 +105,8 @@ type frame struct {
 }
 
 // components returns the strongly connected components of more than one node.
-func (g *graph) components(timed bool) [][]int32 {
-	t := &tarjan{g: g, timed: timed,
+func (g *graph) components(v view) [][]int32 {
+	t := &tarjan{g: g, view: v,
 		index: make([]int32, g.nodes), low: make([]int32, g.nodes), onStack: make([]bool, g.nodes)}
 	for n := range g.nodes {
 		if t.index[n] == 0 {
@@ -139,7 +140,7 @@ func (t *tarjan) enter(n int32) {
 
 func (t *tarjan) follow(n int32, e *edge) {
 	switch {
-	case e.timed && !t.timed:
+	case !t.view.shows(e):
 	case t.index[e.to] == 0:
 		t.enter(e.to)
 	case t.onStack[e.to]:

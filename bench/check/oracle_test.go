@@ -2,6 +2,7 @@ package check
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -9,7 +10,10 @@ import (
 
 // orderable tries every order, and every subset of the transactions of unknown outcome: the definition of
 // strict serializability, for histories small enough for it.
-func orderable(h History) bool {
+func orderable(h History) bool { return orderableBy(h, fromTime) }
+
+// orderableBy is orderable where an order needs to agree with sessions alone, or with no clock at all.
+func orderableBy(h History, by basis) bool {
 	var must, may []int
 	for i := range h {
 		switch h[i].Outcome {
@@ -26,7 +30,7 @@ func orderable(h History) bool {
 				txns = append(txns, t)
 			}
 		}
-		if extend(h, txns, map[string]Value{}) {
+		if extend(h, txns, map[string]Value{}, by) {
 			return true
 		}
 	}
@@ -34,14 +38,17 @@ func orderable(h History) bool {
 }
 
 // extend tells that the transactions left can follow in some order, from the given state.
-func extend(h History, left []int, state map[string]Value) bool {
+func extend(h History, left []int, state map[string]Value, by basis) bool {
 	for i, t := range left {
 		later := slices.Delete(slices.Clone(left), i, i+1)
-		first := func(u int) bool { return h[u].Outcome == Committed && h[u].End < h[t].Start }
+		first := func(u int) bool {
+			counts := by == fromTime || by == fromSessions && h[u].Client == h[t].Client
+			return counts && h[u].Outcome == Committed && h[u].End < h[t].Start
+		}
 		if slices.ContainsFunc(later, first) {
 			continue
 		}
-		if next, ok := run(h[t].Ops, state); ok && extend(h, later, next) {
+		if next, ok := run(h[t].Ops, state); ok && extend(h, later, next, by) {
 			return true
 		}
 	}
@@ -74,7 +81,7 @@ var tokens = []string{"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "1
 // drawSpan draws when a transaction of a tiny history runs, and how it ends.
 func drawSpan(t *rapid.T, outcomes ...Outcome) Txn {
 	start := rapid.Int64Range(0, 12).Draw(t, "start")
-	txn := Txn{Start: start, End: start + rapid.Int64Range(0, 6).Draw(t, "length"),
+	txn := Txn{Client: rapid.IntRange(1, 3).Draw(t, "client"), Start: start, End: start + rapid.Int64Range(0, 6).Draw(t, "length"),
 		Outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome")}
 	if txn.Outcome == Unknown {
 		txn.End = Never
@@ -167,6 +174,51 @@ func agree(t *rapid.T, h History) {
 	got := Transactions(h)
 	if want := orderable(h); got.OK != want && known(h) {
 		t.Fatalf("orderable %v, but the checker says: %v", want, got)
+	}
+}
+
+// TestOracleVariants: an anomaly is told as one of values, of a session, or of real time by what the least is
+// that must be believed to exclude every order.
+func TestOracleVariants(t *testing.T) {
+	met := map[basis]int{}
+	many(t, "registers", func(t *rapid.T) { agreeOnBasis(t, drawChained(t), met) })
+	many(t, "lists", func(t *rapid.T) { agreeOnBasis(t, drawLists(t), met) })
+	for by := range bases {
+		if met[by] < 20 {
+			t.Errorf("only %d histories were wrong by %d", met[by], by)
+		}
+	}
+}
+
+func agreeOnBasis(t *rapid.T, h History, met map[basis]int) {
+	if !known(h) {
+		return
+	}
+	want, got := bases, bases
+	for by := range bases {
+		if want == bases && !orderableBy(h, by) {
+			want = by
+		}
+	}
+	v := Transactions(h)
+	for _, a := range v.Anomalies {
+		got = min(got, basisOf(a.Kind))
+	}
+	if want != got {
+		t.Fatalf("wrong by %d, but the checker says: %v", want, v)
+	}
+	met[want]++
+}
+
+// basisOf reads the name of an anomaly.
+func basisOf(kind AnomalyKind) basis {
+	switch {
+	case strings.HasSuffix(string(kind), "-process"):
+		return fromSessions
+	case strings.HasSuffix(string(kind), "-realtime"):
+		return fromTime
+	default:
+		return fromValues
 	}
 }
 

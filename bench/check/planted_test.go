@@ -1,9 +1,27 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
+
+// by is a transaction of a client that the others of the history share no session with, unless they name it, too.
+func by(client int, t Txn) Txn {
+	t.Client = client
+	return t
+}
+
+// apart gives a client of its own to every transaction that names none.
+func apart(h History) History {
+	h = slices.Clone(h)
+	for i := range h {
+		if h[i].Client == 1 {
+			h[i].Client = 100 + i
+		}
+	}
+	return h
+}
 
 // did is a committed transaction.
 func did(start, end int64, ops ...Op) Txn {
@@ -60,11 +78,18 @@ var planted = []struct {
 		did(0, 10, Read("x", Absent), Read("y", Absent), Write("x", "1"), Write("y", "1")),
 		did(0, 10, Read("x", Absent), Read("y", Of("1"))),
 	}, []string{"-rw->", "absent"}},
-	{"write skew", G2, History{
+	{"read skew along many, beside a write skew of two", GSingle, History{
+		did(0, 10, Read("x", Absent), Write("y", "1"), Read("d", Of("4"))),
+		did(0, 10, Read("y", Absent), Write("x", "1"), Write("a", "1")),
+		did(0, 10, Read("a", Of("1")), Write("b", "2")),
+		did(0, 10, Read("b", Of("2")), Write("c", "3")),
+		did(0, 10, Read("c", Of("3")), Write("d", "4")),
+	}, []string{"-rw->", "-wr->"}},
+	{"write skew", G2Item, History{
 		did(0, 10, Read("x", Absent), Read("y", Absent), Write("x", "1")),
 		did(0, 10, Read("x", Absent), Read("y", Absent), Write("y", "1")),
 	}, []string{"absent, and T1 replaced that"}},
-	{"write skew after deletes", G2, History{
+	{"write skew after deletes", G2Item, History{
 		did(0, 1, Read("x", Absent), Read("y", Absent), Write("x", "0"), Write("y", "0")),
 		did(2, 3, Read("x", Of("0")), Read("y", Of("0")), Delete("x"), Delete("y")),
 		did(10, 20, Read("x", Absent), Read("y", Absent), Write("x", "1")),
@@ -108,11 +133,63 @@ var planted = []struct {
 		did(2, 3, Append("x", "b")),
 		did(0, 9, Read("x", List("b", "a"))),
 	}, nil},
-	{"write skew in real time", G2Realtime, History{
+	{"write skew in real time", G2ItemRealtime, History{
 		did(0, 30, Read("x", Absent), Write("y", "1")),
 		did(1, 2, Read("x", Absent), Write("x", "1")),
 		did(5, 6, Read("y", Absent)),
 	}, []string{"T0 -rw-> T1 -rt-> T2 -rw-> T0"}},
+	{"each read what the other appended, and two more reads tell the order", G1c, History{
+		did(0, 10, Append("x", "1"), Append("y", "1")),
+		did(0, 10, Append("x", "2"), Read("z", List("1"))),
+		did(0, 10, Append("z", "1"), Read("x", List("1", "2")), Append("y", "2")),
+		did(0, 10, Read("y", List("1", "2"))),
+	}, []string{"-wr->"}},
+	{"read skew in lists", GSingle, History{
+		did(0, 10, Append("x", "1"), Append("y", "1")),
+		did(0, 10, Read("x", List("1")), Read("y", Absent)),
+	}, []string{"-rw->"}},
+	{"write skew in lists", G2Item, History{
+		did(0, 10, Read("x", Absent), Append("y", "1")),
+		did(0, 10, Read("y", Absent), Append("x", "1")),
+	}, nil},
+	{"a scan that missed a key, and one that missed another", G2Item, History{
+		did(0, 10, Read("set-1", Absent), Read("set-2", Absent), Write("set-1", "in")),
+		did(0, 10, Read("set-1", Absent), Read("set-2", Absent), Write("set-2", "in")),
+		did(20, 30, Read("set-1", Of("in")), Read("set-2", Of("in"))),
+	}, nil},
+
+	{"overwritten against its session", G0Process, History{
+		by(7, did(0, 1, Append("x", "a"))),
+		by(7, did(2, 3, Append("x", "b"))),
+		did(0, 9, Read("x", List("b", "a"))),
+	}, []string{"T0 -so-> T1 -ww-> T0", "before the same client began"}},
+	{"read of its own client's future", G1cProcess, History{
+		by(7, did(0, 1, Read("x", Of("1")))),
+		by(7, did(2, 3, Write("x", "1"))),
+	}, []string{"T0 -so-> T1 -wr-> T0"}},
+	{"own write of an earlier transaction not seen", GSingleProcess, History{
+		by(7, did(0, 1, Read("x", Absent), Write("x", "1"))),
+		by(7, did(2, 3, Read("x", Absent))),
+	}, []string{"T0 -so-> T1 -rw-> T0"}},
+	{"reads that go backwards", GSingleProcess, History{
+		did(0, 90, Read("x", Absent), Write("x", "1")),
+		by(7, did(10, 20, Read("x", Of("1")))),
+		by(7, did(30, 40, Read("x", Absent))),
+	}, []string{"-wr-> T1 -so-> T2 -rw-> T0"}},
+	{"reads that go backwards, of blind writes", GSingleProcess, History{
+		did(0, 90, Write("x", "1")),
+		did(0, 90, Write("x", "2")),
+		by(7, did(10, 20, Read("x", Of("1")))),
+		by(7, did(30, 40, Read("x", Of("2")))),
+		by(8, did(10, 20, Read("x", Of("2")))),
+		by(8, did(30, 40, Read("x", Of("1")))),
+	}, []string{"one client wrote or read the first, and then the other"}},
+	{"write skew against a session", G2ItemProcess, History{
+		did(0, 30, Read("x", Absent), Write("y", "1")),
+		by(7, did(1, 2, Read("x", Absent), Write("x", "1"))),
+		by(7, did(5, 6, Read("y", Absent))),
+	}, []string{"T0 -rw-> T1 -so-> T2 -rw-> T0"}},
+
 	{"read of what nobody wrote", DirtyRead, History{
 		did(0, 1, Read("x", Of("ghost"))),
 	}, []string{"nobody wrote"}},
@@ -223,7 +300,7 @@ var planted = []struct {
 func TestPlanted(t *testing.T) {
 	for _, test := range planted {
 		t.Run(test.name, func(t *testing.T) {
-			v := Transactions(test.h)
+			v := Transactions(apart(test.h))
 			text := v.String()
 			t.Log(text)
 			if test.kind == "" && !v.OK {

@@ -1,7 +1,9 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,10 +21,23 @@ const (
 	G1c AnomalyKind = "G1c"
 	// GSingle is a cycle with one read of something that was overwritten: read skew.
 	GSingle AnomalyKind = "G-single"
-	// G2 is a cycle with two or more such reads: write skew.
-	G2 AnomalyKind = "G2"
+	// G2Item is a cycle with two or more such reads: write skew. What a history holds of a scan is the keys that it
+	// saw and missed, so that a phantom is one of these, too.
+	G2Item AnomalyKind = "G2-item"
 
-	// The same cycles where one step is that a transaction ended before the other began: there is an
+	// The same cycles where some step is that a client ended one transaction before it began the other. There is
+	// an order, but not one that agrees with what this client saw itself.
+
+	// G0Process is a cycle of overwrites and sessions.
+	G0Process AnomalyKind = "G0-process"
+	// G1cProcess is a cycle of overwrites, reads and sessions.
+	G1cProcess AnomalyKind = "G1c-process"
+	// GSingleProcess is what a client sees that does not read its own writes, or that reads backwards in time.
+	GSingleProcess AnomalyKind = "G-single-process"
+	// G2ItemProcess is write skew against sessions.
+	G2ItemProcess AnomalyKind = "G2-item-process"
+
+	// The same cycles where some step is that a transaction ended before another client began the other: there is an
 	// order, but not one that agrees with real time.
 
 	// G0Realtime is a cycle of overwrites and time.
@@ -31,8 +46,8 @@ const (
 	G1cRealtime AnomalyKind = "G1c-realtime"
 	// GSingleRealtime is what a stale read, or a lost committed write, looks like.
 	GSingleRealtime AnomalyKind = "G-single-realtime"
-	// G2Realtime is write skew against time.
-	G2Realtime AnomalyKind = "G2-realtime"
+	// G2ItemRealtime is write skew against time.
+	G2ItemRealtime AnomalyKind = "G2-item-realtime"
 
 	// LostUpdate is two transactions that read one version and both replaced it.
 	LostUpdate AnomalyKind = "lost update"
@@ -40,6 +55,8 @@ const (
 	DirtyRead AnomalyKind = "read of a value never written"
 	// DuplicateWrite is one token that took effect twice.
 	DuplicateWrite AnomalyKind = "duplicate write"
+	// LostWrite is an acknowledged token that is not there at the end (found by [ExactlyOnce]).
+	LostWrite AnomalyKind = "lost write"
 	// IncompatibleOrder is two reads of a list of which neither is the beginning of the other.
 	IncompatibleOrder AnomalyKind = "incompatible order"
 	// Internal is a transaction that does not see its own earlier read or write.
@@ -93,6 +110,16 @@ func (v Verdict) String() string {
 		b.WriteString(strings.ReplaceAll(a.String(), "\n", "\n  "))
 	}
 	return b.String()
+}
+
+// Shortest is the anomaly that the fewest transactions are needed for, to begin reading with; false if there is none.
+func (v Verdict) Shortest() (Anomaly, bool) {
+	if len(v.Anomalies) == 0 {
+		return Anomaly{}, false
+	}
+	return slices.MinFunc(v.Anomalies, func(a, b Anomaly) int {
+		return cmp.Or(cmp.Compare(len(a.Txns), len(b.Txns)), cmp.Compare(len(a.Text), len(b.Text)))
+	}), true
 }
 
 // maxAnomalies is how many anomalies a verdict holds. One fault often shows in thousands of reads, and

@@ -172,6 +172,15 @@ func (s *simulation) unrest() string {
 	return ""
 }
 
+// held is what the lists hold, those that nobody ever appended to included.
+func held(final map[string]check.Value) map[string]check.Value {
+	all := map[string]check.Value{}
+	for i := range lists {
+		all[list(i)] = final[list(i)]
+	}
+	return all
+}
+
 // judge reads everything once more and checks the whole history.
 func (s *simulation) judge() error {
 	var final map[string]check.Value
@@ -189,6 +198,7 @@ func (s *simulation) judge() error {
 	verdicts := map[string]check.Verdict{
 		"registers":    check.Registers(s.history),
 		"transactions": check.Transactions(s.history),
+		"lists":        check.ExactlyOnce(s.history, held(final)),
 		"bank":         check.Bank(s.history, check.Accounts{Keys: keys, Total: accounts * opening, Balance: parseBalance}),
 	}
 	for i := range counters {
