@@ -12,5 +12,10 @@
 //
 // What a lab consists of is written down before it is made. [Down] takes it away, whatever became of who made it.
 //
+// A lab can be hurt. Nodes are killed, stopped, paused, wiped and started again ([Lab.Kill], [Lab.Pause], [Lab.Wipe],
+// [Lab.Start]); members are parted from each other ([Lab.CutOff], [Lab.Cut], [Lab.Split], [Lab.Flap], [Lab.Unplug]), which
+// happens in the bridge, where no kernel path sees through it; packets are dropped, corrupted, duplicated, replayed and
+// delayed at the ports of the bridge ([Lab.Faults]), by kind of frame and by direction.
+//
 // [Measure] holds the kernel path of such a cluster against user space.
 package lab

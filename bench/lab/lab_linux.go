@@ -56,7 +56,7 @@ type Config struct {
 type Lab struct {
 	mu    sync.Mutex // guards the file, the processes in state, and cuts
 	state *state
-	cuts  map[wire]bool // by nft
+	cuts  map[cable]bool // by nft
 }
 
 // check tells what this process lacks.

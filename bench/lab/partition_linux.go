@@ -15,16 +15,16 @@ import (
 // Clients is the name of the clients among the members of a lab, beside the names of the nodes.
 const Clients = clientNamespace
 
-// wire is a way through the bridge.
-type wire struct{ from, to string }
+// cable is a way through the bridge.
+type cable struct{ from, to string }
 
 // Cut drops what members on one side send to those on the other, and not the way back; what was cut before stays cut. It
 // happens in the bridge: the receiver's kernel path does not see through it. It takes the program nft.
 func (l *Lab) Cut(ctx context.Context, from, to []string) error {
-	return l.recut(ctx, func(cuts map[wire]bool) {
+	return l.recut(ctx, func(cuts map[cable]bool) {
 		for _, a := range from {
 			for _, b := range to {
-				cuts[wire{a, b}] = true
+				cuts[cable{a, b}] = true
 			}
 		}
 	}, from, to)
@@ -48,8 +48,8 @@ func (l *Lab) CutOff(ctx context.Context, member string) error {
 
 // Join undoes Split, and Cut for both ways.
 func (l *Lab) Join(ctx context.Context, a, b []string) error {
-	return l.recut(ctx, func(cuts map[wire]bool) {
-		maps.DeleteFunc(cuts, func(w wire, _ bool) bool {
+	return l.recut(ctx, func(cuts map[cable]bool) {
+		maps.DeleteFunc(cuts, func(w cable, _ bool) bool {
 			return slices.Contains(a, w.from) && slices.Contains(b, w.to) || slices.Contains(b, w.from) && slices.Contains(a, w.to)
 		})
 	}, a, b)
@@ -110,7 +110,7 @@ func (l *Lab) firewall(ctx context.Context, node, table string) error {
 
 // Heal undoes everything that was done to the network, but for [Faults].
 func (l *Lab) Heal(ctx context.Context) error {
-	failed := []error{l.recut(ctx, func(cuts map[wire]bool) { clear(cuts) })}
+	failed := []error{l.recut(ctx, func(cuts map[cable]bool) { clear(cuts) })}
 	for _, m := range l.members() {
 		failed = append(failed, l.Plug(ctx, m))
 		if m != Clients {
@@ -121,7 +121,7 @@ func (l *Lab) Heal(ctx context.Context) error {
 }
 
 // recut changes what is cut, in one step.
-func (l *Lab) recut(ctx context.Context, change func(map[wire]bool), members ...[]string) error {
+func (l *Lab) recut(ctx context.Context, change func(map[cable]bool), members ...[]string) error {
 	if err := l.known(slices.Concat(members...)); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (l *Lab) recut(ctx context.Context, change func(map[wire]bool), members ...
 	defer l.mu.Unlock()
 	cuts := maps.Clone(l.cuts)
 	if cuts == nil {
-		cuts = map[wire]bool{}
+		cuts = map[cable]bool{}
 	}
 	change(cuts)
 	var b strings.Builder
