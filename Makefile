@@ -83,8 +83,10 @@ tidy-check: ## fail if a module was altered or go.mod is not tidy
 	$(GO) mod tidy -diff
 
 .PHONY: image
-image: ## build the container image anode:latest (needs docker)
+image: ## build the container image anode:latest, and keys for docker-compose.yml (needs docker)
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/image/anode ./cmd/anode
+	mkdir -p bin/compose
+	test -s bin/compose/keys || (umask 077; bin/image/anode config keys > bin/compose/keys)
 	docker build -t anode:latest -f Dockerfile bin/image
 
 .PHONY: ci
