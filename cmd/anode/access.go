@@ -49,7 +49,7 @@ func reachFlags(cmd *cobra.Command) {
 // outputFlag gives a command the flag that chooses between text and JSON.
 func outputFlag(cmd *cobra.Command, output *string) {
 	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	choices(cmd, "output", "text", "json")
 }
 
 // load gathers what flags, environment and file say.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,9 +10,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/anodekv/anode/cmd/anode/internal/config"
 	"github.com/anodekv/anode/shard/server"
 )
 
@@ -24,10 +28,52 @@ const (
 	adminAnswerBytes = 64 << 20
 )
 
-// adminDefault is where the commands look for a node that they are not told about.
-func adminDefault() string { return cmp.Or(os.Getenv("ANODE_ADMIN"), server.DefaultAdmin) }
+// adminHelp stands in the help of each command that asks at admin endpoints.
+const adminHelp = `
 
-const adminUsage = "admin address of a node, as host:port; ANODE_ADMIN sets the default"
+A node is asked at its admin endpoint: --admin, or ANODE_ADMIN, or the key admin of the file that --config or ANODE_CONFIG names,
+which may be the node's own; without any of them, ` + server.DefaultAdmin + `. Flags go before variables, those before the file.`
+
+// adminFlags are the flags by which the endpoint of a node is found, or of several where many is set.
+func adminFlags(cmd *cobra.Command, many bool) {
+	const usage = "admin address of a node, as `host:port`; ANODE_ADMIN sets the default"
+	f := cmd.Flags()
+	if many {
+		f.StringSlice("admin", []string{server.DefaultAdmin}, usage+"; several are separated by commas")
+	} else {
+		f.String("admin", server.DefaultAdmin, usage)
+	}
+	f.String("config", os.Getenv("ANODE_CONFIG"), "`file` with the key admin, such as a node's own; ANODE_CONFIG sets the default")
+}
+
+// admins gathers what flags, environment and file say.
+func admins(cmd *cobra.Command) (addrs []string, err error) {
+	f := cmd.Flags()
+	if admin := f.Lookup("admin"); admin.Changed {
+		if list, ok := admin.Value.(pflag.SliceValue); ok {
+			addrs = list.GetSlice()
+		} else {
+			addrs = []string{admin.Value.String()}
+		}
+	}
+	path, err := f.GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadAdmin(path, addrs)
+}
+
+// oneAdmin is the same where one node is asked.
+func oneAdmin(cmd *cobra.Command) (string, error) {
+	addrs, err := admins(cmd)
+	switch {
+	case err != nil:
+		return "", err
+	case len(addrs) != 1:
+		return "", fmt.Errorf("%s asks one node, and is given %s: choose one with --admin", cmd.CommandPath(), strings.Join(addrs, " and "))
+	}
+	return addrs[0], nil
+}
 
 // operator asks nodes at their admin endpoints.
 type operator struct{ http http.Client }

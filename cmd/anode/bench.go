@@ -74,8 +74,7 @@ counts keys that were read and are not there. The live rate stands on standard e
 The exit code is 0 when it was measured, though some operations may have failed, and 1 when nothing could be.`,
 		Example: "  anode bench --workload ycsb-a --clients 64 --for 30s\n  anode bench --workload rmw2 --distribution zipfian --keys 1000 -o json\n" +
 			"  anode bench --workload get --rate 5000 --clients 128 -o csv",
-		Args:              cobra.NoArgs,
-		ValidArgsFunction: cobra.NoFileCompletions,
+		Args: noArgs,
 	}
 	b.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -94,9 +93,9 @@ func (b *benchmark) flags(cmd *cobra.Command) {
 	b.access = &access{cmd: cmd}
 	reachFlags(cmd)
 	f := cmd.Flags()
-	choice := func(value *string, name, short, preset, usage string, choices []string) {
-		f.StringVarP(value, name, short, preset, usage+strings.Join(choices, ", "))
-		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(choices, cobra.ShellCompDirectiveNoFileComp))
+	choice := func(value *string, name, short, preset, usage string, values []string) {
+		f.StringVarP(value, name, short, preset, usage+strings.Join(values, ", "))
+		choices(cmd, name, values...)
 	}
 	var distributions []string
 	for _, d := range workload.Distributions {

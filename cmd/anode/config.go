@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 
@@ -17,9 +16,8 @@ func configCommand() *cobra.Command {
 		Short:   "Check a node's configuration file, show one, or write keys",
 		Long:    "Check a node's configuration file, show an example of one, or write keys. The exit code is that of the command below.",
 		Example: "  anode config example > anode.yaml\n  anode config check anode.yaml",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	family(cmd)
 	cmd.AddCommand(configCheckCommand(), configExampleCommand(), configKeysCommand())
 	return cmd
 }
@@ -34,13 +32,9 @@ once: keys that do not exist, with those that may have been meant, values that c
 together. Nothing is started and nothing is written.
 
 The exit code is 0 when a node could start from it, and 1 when there are mistakes.`,
-		Example: "  anode config check /etc/anode/anode.yaml\n  anode config check --node b anode.yaml",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return errors.New("name one file: write `anode config check FILE`")
-			}
-			return nil
-		},
+		Example:           "  anode config check /etc/anode/anode.yaml\n  anode config check --node b anode.yaml",
+		Args:              exactly(1),
+		ValidArgsFunction: oneFile,
 	}
 	cmd.Flags().StringVar(&node, "node", "", "check it as this node's")
 	outputFlag(cmd, &output)
@@ -69,17 +63,25 @@ The exit code is 0 when a node could start from it, and 1 when there are mistake
 func configExampleCommand() *cobra.Command {
 	var hosts []string
 	var shards int
+	var output string
 	cmd := &cobra.Command{
 		Use:   "example",
 		Short: "Write an example of a configuration file",
 		Long: `Write a configuration file for a cluster on some hosts, to standard output: complete, with every key there is and what
-each is for. A host that is named several times carries several nodes.
+each is for. A host that is named several times carries several nodes. With -o json it is one line, without what may be left
+out, and a configuration file too, since JSON is YAML.
 
 The exit code is 0, or 1 when there can be no such file.`,
 		Example: "  anode config example > anode.yaml\n  anode config example --hosts 10.0.0.1,10.0.0.2,10.0.0.3 --shards 8",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
 			file, err := config.Example(hosts, shards)
+			if err == nil && output == "json" {
+				file, err = config.JSON(file)
+			}
 			if err != nil {
 				return err
 			}
@@ -89,6 +91,7 @@ The exit code is 0, or 1 when there can be no such file.`,
 	}
 	cmd.Flags().StringSliceVar(&hosts, "hosts", []string{"127.0.0.1", "127.0.0.1", "127.0.0.1"}, "the host of each node, separated by commas")
 	cmd.Flags().IntVar(&shards, "shards", 4, "number of shards")
+	outputFlag(cmd, &output)
 	return cmd
 }
 

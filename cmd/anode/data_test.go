@@ -145,22 +145,3 @@ func TestWrongKey(t *testing.T) {
 	s.env = append(s.env, "ANODE_KEY_FILE=")
 	s.want(1, "", "no key was given: if the cluster has keys, give --key-file", "get", "a", "--timeout", "300ms")
 }
-
-// Completion knows commands, flags and the values of --output; it offers no files where keys stand.
-func TestCompletion(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if out, errs, exit := run(t, "completion", shell); exit != 0 || !strings.Contains(out, "anode") {
-			t.Errorf("%s: %d, %q", shell, exit, errs)
-		}
-	}
-	for want, args := range map[string][]string{
-		"delete":    {"__complete", "del"},
-		"json":      {"__complete", "get", "-o", ""},
-		"--servers": {"__complete", "scan", "--serv"},
-		":4":        {"__complete", "get", ""}, // cobra's "no files"
-	} {
-		if out, _, _ := run(t, args...); !strings.Contains(out, want) {
-			t.Errorf("%v: no %q in\n%s", args, want, out)
-		}
-	}
-}

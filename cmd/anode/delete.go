@@ -15,7 +15,7 @@ func deleteCommand() *cobra.Command {
 		Short:             "Delete keys",
 		Long:              `Delete one key or several, all of them or none. It is no mistake if there is no such key.` + recordHelp + accessHelp + exits(""),
 		Example:           "  anode delete greeting\n  anode delete user/ann user/bob",
-		Args:              someKeys(1),
+		Args:              someKeys,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	a := newAccess(cmd)

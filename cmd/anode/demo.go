@@ -46,7 +46,7 @@ exit code 0, for you to try the other commands on. Its servers are written to st
 --servers and ANODE_SERVERS take them, when it serves; with -o json together with the admin addresses. It has no keys
 unless --key-file gives some, and without them listens on loopback alone.`,
 		Example: "  anode demo\n  anode demo --for 20s --nodes 5 --shards 6 -o json\n  anode demo --listen 127.0.0.1:7000",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			mode, bad := server.ParseOffloadMode(offload)
 			if err := errors.Join(stand.check(cmd), checkDemo(&cfg, output), bad); err != nil {
@@ -75,6 +75,7 @@ unless --key-file gives some, and without them listens on loopback alone.`,
 	f.IntVar(&cfg.Shards, "shards", 4, "number of shards")
 	f.Uint64Var(&cfg.Seed, "seed", 1, "seed of the load and of the choice of the nodes that are killed")
 	f.StringVar(&offload, "offload", server.OffloadAuto.String(), "the kernel path: auto, on or off")
+	choices(cmd, "offload", "auto", "on", "off")
 	outputFlag(cmd, &output)
 	stand.flags(cmd)
 	return cmd

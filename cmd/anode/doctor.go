@@ -48,10 +48,10 @@ as the service would run:
 The exit code is 0 when nothing failed, warnings or not, and 1 when something did: then a node runs in user space only, or the
 interface or the file is not what it was taken for.`,
 		Example: "  anode doctor --interface eth0\n  anode doctor --config /etc/anode/anode.yaml\n  anode doctor --interface eth0 --prove -o json | jq '.findings[] | select(.state != \"ok\")'",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 	}
-	cmd.Flags().StringVar(&device, "interface", "", "look at this network interface too")
-	cmd.Flags().StringVar(&file, "config", "", "look at what this configuration file needs")
+	cmd.Flags().StringVar(&device, "interface", "", "look at the network interface of this `name` too")
+	cmd.Flags().StringVar(&file, "config", "", "look at what this configuration `file` needs")
 	cmd.Flags().String("node", "", "with --config: as this node")
 	cmd.Flags().BoolVar(&prove, "prove", false, "attach the programs to the interface for a moment and wait for a packet")
 	cmd.MarkFlagsMutuallyExclusive("interface", "config")

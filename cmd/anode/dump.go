@@ -40,8 +40,8 @@ Unlike elsewhere, --timeout is how long the dump may go without progress.
 The exit code is 0 when the dump is whole and 1 when there is none. What it holds is told on standard output, or on
 standard error if the dump itself goes to standard output.`,
 		Example:           "  anode dump monday.anode\n  anode dump | zstd > monday.anode.zst",
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		Args:              between(0, 1),
+		ValidArgsFunction: oneFile,
 	}
 	a := newAccess(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {

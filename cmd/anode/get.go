@@ -25,7 +25,7 @@ func getCommand() *cobra.Command {
 there is a line each with key and value, in double quotes where they hold blanks or what cannot be seen. Several
 keys are read at one moment.` + recordHelp + accessHelp + readExits("a key does not exist"),
 		Example:           "  anode get greeting\n  anode get user/ann user/bob -o json\n  anode get --raw picture > picture.png\n  anode get --stale 5s greeting",
-		Args:              someKeys(1),
+		Args:              someKeys,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	a := newAccess(cmd)
@@ -84,14 +84,4 @@ func printGet(keys []string, values [][]byte, output string, raw bool) error {
 		return no{fmt.Errorf("not found: %s", strings.Join(missing, ", "))}
 	}
 	return nil
-}
-
-// someKeys asks for at least so many arguments, and says how the command is used.
-func someKeys(least int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least {
-			return fmt.Errorf("%s names no key: write `anode %s`, and see `%s --help`", cmd.CommandPath(), cmd.Use, cmd.CommandPath())
-		}
-		return nil
-	}
 }

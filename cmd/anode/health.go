@@ -15,7 +15,7 @@ import (
 )
 
 func healthCommand() *cobra.Command {
-	var addr, output string
+	var output string
 	var live bool
 	cmd := &cobra.Command{
 		Use:   "health",
@@ -24,13 +24,13 @@ func healthCommand() *cobra.Command {
 /readyz and /livez of its admin endpoint tell, for where there is no other program to ask.
 
 A node that is not ready is forming, recovering or changing leaders, which passes by itself: never restart it for that,
-for a restart costs it its memory. With -o json the answer is one line, as the endpoint gives it.
+for a restart costs it its memory. With -o json the answer is one line, as the endpoint gives it.` + adminHelp + `
 
 The exit code is 0 when the node is well, and 1 when it is not, or does not answer.`,
 		Example: "  anode health\n  anode health --live --admin 127.0.0.1:7071\n  HEALTHCHECK CMD [\"/anode\", \"health\"]",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 	}
-	cmd.Flags().StringVar(&addr, "admin", adminDefault(), adminUsage)
+	adminFlags(cmd, false)
 	cmd.Flags().BoolVar(&live, "live", false, "ask only whether the replicas' loops run")
 	outputFlag(cmd, &output)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -40,6 +40,10 @@ The exit code is 0 when the node is well, and 1 when it is not, or does not answ
 		path := "/readyz"
 		if live {
 			path = "/livez"
+		}
+		addr, err := oneAdmin(cmd)
+		if err != nil {
+			return err
 		}
 		h, err := newOperator().health(cmd.Context(), addr, path)
 		if err != nil {

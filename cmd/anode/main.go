@@ -25,12 +25,16 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see `%s --help`", err, cmd.CommandPath())
-	})
+	family(root)
+	root.SetFlagErrorFunc(flagMistake)
+	root.Version = readBuild().String()
+	root.SetVersionTemplate("anode {{.Version}}\n")
+	help := helpCommand()
+	root.SetHelpCommand(help)
 	group(root, "keys", "Keys:", getCommand(), putCommand(), deleteCommand(), casCommand(), scanCommand(), txnCommand(), dumpCommand(), restoreCommand())
 	group(root, "nodes", "Nodes and clusters:", demoCommand(), serveCommand(), configCommand(), doctorCommand(), statusCommand(), healthCommand(), offloadCommand(), recoverCommand())
-	root.AddCommand(benchCommand(), versionCommand())
+	root.AddCommand(benchCommand(), versionCommand(), completionCommand(), help)
+	complete(root)
 	return root
 }
 

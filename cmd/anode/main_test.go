@@ -102,8 +102,24 @@ func TestMistakesTakeOneLine(t *testing.T) {
 	}{
 		{[]string{"nonsense"}, `unknown command "nonsense"`},
 		{[]string{"demo", "--fro", "3s"}, "unknown flag: --fro"},
-		{[]string{"demo", "now"}, `unknown command "now"`},
-		{[]string{"demo", "--for", "long"}, "invalid duration"},
+		{[]string{"demo", "--fro", "3s"}, "do you mean --for? see `anode demo --help`"},
+		{[]string{"demo", "now"}, "anode demo takes no arguments and got \"now\": see `anode demo --help`"},
+		{[]string{"gte", "a", "-o", "json"}, `unknown command "gte": do you mean "get"?`},
+		{[]string{"--servers", "h:1", "gte", "a"}, "unknown flag: --servers: flags stand behind the command"},
+		{[]string{"config", "chek", "-o", "json", "x"}, `unknown command "chek": do you mean "check"? see ` + "`anode config --help`"},
+		{[]string{"help", "gte"}, `unknown command "gte": do you mean "get"?`},
+		{[]string{"help", "config", "chek"}, `unknown command "chek": do you mean "check"?`},
+		{[]string{"help", "get", "greeting"}, "anode get has no commands below it"},
+		{[]string{"completion", "fsh"}, `the shell is "fsh": choose bash, fish, powershell or zsh`},
+		{[]string{"completion"}, "takes 1 argument and got 0: write `anode completion SHELL`"},
+		{[]string{"offload"}, "takes 1 argument and got 0: write `anode offload on|off`"},
+		{[]string{"offload", "maybe"}, `anode offload is "maybe": choose on or off`},
+		{[]string{"dump", "a", "b"}, "takes up to 1 argument and got 2: write `anode dump [FILE]`, with quotes"},
+		{[]string{"demo", "--for", "long"}, `--for is "long": write a number and a unit, as in 150ms or 10s; see`},
+		{[]string{"demo", "--shards", "x"}, `--shards is "x": write a whole number; see`},
+		{[]string{"bench", "--rate", "x"}, `--rate is "x": write a number; see`},
+		{[]string{"get", "a", "--raw=x"}, `--raw is "x": write --raw alone, or with =true or =false`},
+		{[]string{"get", "a", "-o"}, "flag needs an argument"},
 		{[]string{"demo", "--for", "1s"}, "--for is 1s: choose between 3s and 1h"},
 		{[]string{"demo", "--for", "2h"}, "choose between 3s and 1h"},
 		{[]string{"demo", "--nodes", "2"}, "--nodes is 2: choose 1, or 3 to 9"},
@@ -114,7 +130,7 @@ func TestMistakesTakeOneLine(t *testing.T) {
 		{[]string{"status", "--admin", "7070"}, `--admin is "7070": write host:port, as in 127.0.0.1:7070`},
 		{[]string{"status", "--admin", "127.0.0.1:1"}, "nobody listens at 127.0.0.1:1: start the node, or give --admin"},
 		{[]string{"recover"}, "--group is not given"},
-		{[]string{"recover", "--group", "-1"}, "invalid argument"},
+		{[]string{"recover", "--group", "-1"}, `--group is "-1": write a whole number that is not negative`},
 		{[]string{"recover", "--group", "0"}, "gives up every key that it held"},
 		{[]string{"recover", "--group", "0", "--accept-data-loss", "--wait", "-1s"}, "--wait is -1s"},
 		{[]string{"recover", "--group", "0", "--accept-data-loss", "--admin", "127.0.0.1:1"}, "nobody listens at 127.0.0.1:1"},
@@ -129,19 +145,19 @@ func TestMistakesTakeOneLine(t *testing.T) {
 		{[]string{"get", "--raw", "a", "b"}, "--raw is for the value of one key"},
 		{[]string{"get", "a", "--servers", "localhost"}, `server "localhost": write host:port, as in 127.0.0.1:7000`},
 		{[]string{"get", "a", "--timeout", "0s"}, "timeout is 0s: choose between"},
-		{[]string{"get", "a", "--timeout", "5"}, "missing unit"},
+		{[]string{"get", "a", "--timeout", "5"}, `--timeout is "5": write a number and a unit`},
 		{[]string{"get", "a", "--key-file", "/no/keys"}, "/no/keys"},
 		{[]string{"get", "a", "--config", "/no/file"}, "/no/file"},
 		{[]string{"get", "a", "-o", "table"}, `--output is "table": choose text or json`},
 		{[]string{"get", "a", "--servers", "127.0.0.1:1", "--timeout", "100ms"}, "no cluster found at 127.0.0.1:1 within 100ms"},
 		{[]string{"put", "a"}, "takes 2 arguments and got 1: write `anode put KEY VALUE`"},
 		{[]string{"put", "a", "two", "words"}, "takes 2 arguments and got 3"},
-		{[]string{"put", "a", "-5"}, "unknown shorthand flag: '5' in -5"},
+		{[]string{"put", "a", "-5"}, "unknown shorthand flag: '5' in -5: what begins with a dash and is no flag is written behind --"},
 		{[]string{"delete"}, "names no key"},
 		{[]string{"cas", "a", "b"}, "takes 3 arguments here and got 2: write `anode cas KEY OLD NEW`"},
 		{[]string{"cas", "--absent", "a", "b", "c"}, "write `anode cas --absent KEY NEW`"},
 		{[]string{"cas", "--absent", "--delete", "a"}, "choose one"},
-		{[]string{"scan", "a", "b"}, "accepts at most 1 arg"},
+		{[]string{"scan", "a", "b"}, "takes up to 1 argument and got 2"},
 		{[]string{"scan", "--limit", "-1"}, "--limit is -1"},
 		{[]string{"txn", "gte a"}, `line 1, column 1: gte is no statement: do you mean "get"?`},
 		{[]string{"txn", "get a", "put b"}, "line 2, column 1: put has no value"},
@@ -149,7 +165,7 @@ func TestMistakesTakeOneLine(t *testing.T) {
 		{[]string{"txn", "--attempts", "-1", "get a"}, "--attempts is -1"},
 		{[]string{"health", "--admin", "127.0.0.1:1"}, "nobody listens at 127.0.0.1:1"},
 		{[]string{"health", "--admin", "here"}, `--admin is "here": write host:port`},
-		{[]string{"config", "check"}, "name one file"},
+		{[]string{"config", "check"}, "write `anode config check FILE`"},
 		{[]string{"config", "check", broken}, `unknown key "shard": do you mean "shards"?`},
 		{[]string{"config", "check", "--node", "q", broken + ".not"}, "no such file"},
 		{[]string{"config", "example", "--shards", "0"}, "shards is 0: choose between 1 and 4096"},
@@ -213,9 +229,9 @@ func oneNode(t *testing.T) (path, addr string) {
 }
 
 // serve starts a node and waits until it serves. What it says on standard error is sent when it has ended.
-func serve(t *testing.T, path string) (cmd *exec.Cmd, said chan string) {
+func serve(t *testing.T, path string, flags ...string) (cmd *exec.Cmd, said chan string) {
 	t.Helper()
-	cmd = exec.CommandContext(t.Context(), binary, "serve", "--config", path)
+	cmd = exec.CommandContext(t.Context(), binary, append([]string{"serve", "--config", path}, flags...)...)
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -271,6 +287,30 @@ func TestServe(t *testing.T) {
 		if !strings.Contains(all, "level=WARN") || !strings.Contains(all, "no keys are configured") {
 			t.Errorf("the node does not say that it is open:\n%s", all)
 		}
+	}
+}
+
+// With -o json every line of the log is an object, and nothing else is said. The node is found by its own file.
+func TestServeInJSON(t *testing.T) {
+	path, _ := oneNode(t)
+	cmd, said := serve(t, path, "-o", "json")
+	for _, command := range []string{"status", "health"} {
+		if out, errs, exit := run(t, command, "--config", path); exit != 0 || out == "" {
+			t.Errorf("%s: %d, %q", command, exit, errs)
+		}
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(<-said), "\n")
+	for _, line := range lines {
+		var event struct{ Level, Msg, Node string }
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Level == "" || event.Msg == "" || event.Node != "a" {
+			t.Errorf("%v: %s", err, line)
+		}
+	}
+	if err := cmd.Wait(); err != nil || len(lines) < 3 {
+		t.Errorf("%v, %q", err, lines)
 	}
 }
 

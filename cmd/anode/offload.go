@@ -39,13 +39,17 @@ first, with everything that the programs hold; clients notice nothing. With --on
   quorum     a leader's programs count acknowledgements
 
 The programs stay attached, and a node that is started again does what its configuration says. One that was started with
-offload: off has no programs to switch on.
+offload: off has no programs to switch on.` + adminHelp + `
 
 The exit code is 0 when all nodes have done it, and 1 when one has not.`,
 		Example:   "  anode offload off\n  anode offload on --only ack,quorum --group 3 --admin 127.0.0.1:7070,127.0.0.1:7071",
 		ValidArgs: []string{"on", "off"},
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Args:      onOrOff,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if s.admin, err = admins(cmd); err != nil {
+				return err
+			}
 			q, err := s.request(args[0] == "on", cmd.Flags().Changed("group"))
 			if err != nil {
 				return err
@@ -54,12 +58,20 @@ The exit code is 0 when all nodes have done it, and 1 when one has not.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&s.admin, "admin", []string{adminDefault()}, adminUsage+"; several are separated by commas")
+	adminFlags(cmd, true)
 	f.StringSliceVar(&s.nodes, "node", nil, "only nodes of these `names`, of those that --admin reaches")
 	f.Uint32Var(&s.group, "group", 0, "only this group; all are the default")
 	f.StringVar(&s.only, "only", "", "with on: `some` of ack, broadcast and quorum, with commas between them")
+	choices(cmd, "only", "ack", "broadcast", "quorum")
 	outputFlag(cmd, &s.output)
 	return cmd
+}
+
+func onOrOff(cmd *cobra.Command, args []string) error {
+	if err := exactly(1)(cmd, args); err != nil {
+		return err
+	}
+	return oneOf("anode offload", args[0], cmd.ValidArgs)
 }
 
 // request puts the flags into the words of the node.

@@ -52,13 +52,3 @@ func valueOf(cmd *cobra.Command, arg string) ([]byte, error) {
 	}
 	return value, nil
 }
-
-// exactly asks for so many arguments, and says how the command is used.
-func exactly(n int) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			return fmt.Errorf("%s takes %d arguments and got %d: write `anode %s`, with quotes around what holds blanks", cmd.CommandPath(), n, len(args), cmd.Use)
-		}
-		return nil
-	}
-}

@@ -45,14 +45,18 @@ if there is one.
 
 The node is asked that --admin names; it must have a replica of the group, any will do. It refuses unless all
 replicas of the group answer, and too many of them are without memory for any to recover. Clients that were
-connected before are told that the outcome of what they had under way is unknown.
+connected before are told that the outcome of what they had under way is unknown.` + adminHelp + `
 
 The exit code is 0 when the loss was accepted, also if the group has not formed within --wait, and 1 when
 nothing was given up. If the node did not answer in time its status tells whether it was.`,
 		Example: "  anode recover --group 0 --accept-data-loss\n  anode recover --admin 127.0.0.1:7071 --group 3 --accept-data-loss --wait 1m -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := r.check(cmd.Flags().Changed("group")); err != nil {
+				return err
+			}
+			var err error
+			if r.admin, err = oneAdmin(cmd); err != nil {
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +65,7 @@ nothing was given up. If the node did not answer in time its status tells whethe
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&r.admin, "admin", adminDefault(), adminUsage)
+	adminFlags(cmd, false)
 	f.Uint32Var(&r.group, "group", 0, "the lost group (required)")
 	f.BoolVar(&r.accept, "accept-data-loss", false, "give up every key that the group held (required)")
 	f.DurationVar(&r.wait, "wait", 10*time.Second, "how long to wait for the group to form; 0 is not at all")

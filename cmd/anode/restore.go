@@ -59,7 +59,7 @@ The exit code is 0 when all is done, and 1 when nothing was written or the resto
 how to go on.`,
 		Example:           "  anode restore --check monday.anode\n  anode restore monday.anode\n  anode restore --resume monday.anode\n  anode restore --group 0 monday.anode",
 		Args:              exactly(1),
-		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault),
+		ValidArgsFunction: oneFile,
 	}
 	a := newAccess(cmd)
 	f := cmd.Flags()

@@ -33,7 +33,7 @@ A scan of the present is a transaction: the whole of it is read before the first
 when others change what it covers. With --stale it shows the past, line by line, and disturbs nobody.` +
 			recordHelp + accessHelp + readExits(""),
 		Example:           "  anode scan user/\n  anode scan --start a --end n --limit 10\n  anode scan --stale 2s --keys-only | wc -l",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              between(0, 1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	a := newAccess(cmd)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -16,7 +17,7 @@ import (
 )
 
 func serveCommand() *cobra.Command {
-	var path string
+	var path, output string
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run one node of a cluster",
@@ -48,10 +49,15 @@ The admin endpoint answers ` + "`anode status`, `anode offload` and `anode recov
 /livez is 200 while the loops of all replicas run, /readyz while every replica of the node takes part in its
 group. A restart costs a node its memory: a supervisor should look at /livez several times before it restarts
 one, and never because of /readyz. With admin-pprof: true there are profiles under /debug/pprof/. Whoever
-reaches the endpoint needs no key: keep it on loopback.`,
+reaches the endpoint needs no key: keep it on loopback.
+
+The log goes to standard error, a line for each event; with -o json each is an object.`,
 		Example: "  anode serve --config /etc/anode/anode.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
 			if path == "" {
 				return errors.New("a node needs its configuration file: give it with --config, and see `anode serve --help` for one")
 			}
@@ -59,7 +65,7 @@ reaches the endpoint needs no key: keep it on loopback.`,
 			if err != nil {
 				return err
 			}
-			c.Log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("node", c.Name)
+			c.Log = slog.New(logHandler(os.Stderr, output)).With("node", c.Name)
 			// Signals are caught before anyone can know that there is a node to stop. The second one kills.
 			ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer release()
@@ -71,7 +77,11 @@ reaches the endpoint needs no key: keep it on loopback.`,
 			if os.Getenv("GOMEMLIMIT") == "" {
 				go holdMemory(ctx, node)
 			}
-			fmt.Fprintf(os.Stderr, "node %s serves; stop it with SIGINT or SIGTERM\n", c.Name)
+			if output == "json" {
+				c.Log.Info("the node serves; stop it with SIGINT or SIGTERM")
+			} else {
+				fmt.Fprintf(os.Stderr, "node %s serves; stop it with SIGINT or SIGTERM\n", c.Name)
+			}
 			return node.Wait()
 		},
 	}
@@ -82,5 +92,15 @@ reaches the endpoint needs no key: keep it on loopback.`,
 	f.String("key-file", "", "`file` with the cluster's keys, before the file's and ANODE_KEY_FILE")
 	f.String("admin", "", "`host:port` for operators or off, before the file's and ANODE_ADMIN")
 	f.String("offload", "", "the kernel path: auto, on or off, before the file's and ANODE_OFFLOAD")
+	choices(cmd, "offload", "auto", "on", "off")
+	outputFlag(cmd, &output)
 	return cmd
+}
+
+// logHandler writes a log as text or as JSON.
+func logHandler(to io.Writer, output string) slog.Handler {
+	if output == "json" {
+		return slog.NewJSONHandler(to, nil)
+	}
+	return slog.NewTextHandler(to, nil)
 }

@@ -17,7 +17,6 @@ import (
 )
 
 func statusCommand() *cobra.Command {
-	var admin []string
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -29,19 +28,23 @@ themselves. Of a group that is lost more than half of the replicas have lost the
 and the lines below the table tell what can be done. The role "leader" serves clients. APPLIED counts
 the entries of the log that the replica has carried out, BEHIND those that it has and has not carried out yet.
 
-With -o json there is one line per node, as its admin endpoint tells it under /status.
+With -o json there is one line per node, as its admin endpoint tells it under /status.` + adminHelp + `
 
 The exit code is 0 when all nodes have answered, whatever they had to say, and 1 when one has not.`,
 		Example: "  anode status\n  anode status --admin 127.0.0.1:7070,127.0.0.1:7071 --admin 127.0.0.1:7072\n  anode status -o json | jq '.replicas[] | select(.lost)'",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkOutput(output); err != nil {
+				return err
+			}
+			addrs, err := admins(cmd)
+			if err != nil {
 				return err
 			}
 			var nodes []server.NodeStatus
 			var missing error
 			o := newOperator()
-			for _, addr := range admin {
+			for _, addr := range addrs {
 				s, err := o.status(cmd.Context(), addr)
 				if err != nil {
 					missing = errors.Join(missing, err)
@@ -52,7 +55,7 @@ The exit code is 0 when all nodes have answered, whatever they had to say, and 1
 			return errors.Join(printStatus(os.Stdout, nodes, output), missing)
 		},
 	}
-	cmd.Flags().StringSliceVar(&admin, "admin", []string{adminDefault()}, adminUsage+"; several are separated by commas")
+	adminFlags(cmd, true)
 	outputFlag(cmd, &output)
 	return cmd
 }

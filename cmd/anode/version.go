@@ -31,7 +31,7 @@ func versionCommand() *cobra.Command {
 		Short:   "Show what this binary was built from",
 		Long:    "Show the version of this binary, the commit it was built from, and the Go that built it. The exit code is 0.",
 		Example: "  anode version\n  anode version -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 	}
 	outputFlag(cmd, &output)
 	cmd.RunE = func(*cobra.Command, []string) error {

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 
 	"github.com/anodekv/anode/shard/server"
 )
@@ -31,4 +33,35 @@ func (f *File) admin() server.AdminConfig {
 		return server.AdminConfig{}
 	}
 	return server.AdminConfig{Addr: f.Admin, Pprof: f.AdminPprof}
+}
+
+// LoadAdmin finds out at which admin addresses a command is to ask: by a flag, if it is not nil; by the variable ANODE_ADMIN;
+// by the key admin of the file, if path is not empty; by the default. The first that tells something is heard.
+func LoadAdmin(path string, flag []string) ([]string, error) {
+	if len(flag) > 0 {
+		return flag, nil
+	}
+	v := newViper(map[string]any{"admin": server.DefaultAdmin})
+	where := "the environment"
+	if path != "" {
+		where = "config " + path
+		v.SetConfigFile(path)
+		if err := v.ReadInConfig(); err != nil {
+			return nil, fmt.Errorf("config %s: %w", path, err)
+		}
+	}
+	var f struct {
+		Admin string `mapstructure:"admin"`
+	}
+	if err := decode(v, clientKeys(), &f); err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	if f.Admin == "" || f.Admin == adminOff {
+		return nil, fmt.Errorf("%s: admin is off, so that nobody can be asked: give --admin the address of another node", where)
+	}
+	var addrs []string
+	for addr := range strings.SplitSeq(f.Admin, ",") {
+		addrs = append(addrs, strings.TrimSpace(addr))
+	}
+	return addrs, nil
 }

@@ -61,9 +61,7 @@ func LoadClient(path string, flags map[string]string) (Client, error) {
 		v.Set("servers", split(list))
 	}
 	var f clientFile
-	known := append(slices.Collect(maps.Keys(defaults())), "servers", "timeout")
-	slices.Sort(known)
-	if err := decode(v, known, &f); err != nil {
+	if err := decode(v, clientKeys(), &f); err != nil {
 		return Client{}, fmt.Errorf("%s: %w", where, err)
 	}
 	c, err := f.client()
@@ -71,6 +69,13 @@ func LoadClient(path string, flags map[string]string) (Client, error) {
 		return Client{}, fmt.Errorf("%s: %w", where, err)
 	}
 	return c, nil
+}
+
+// clientKeys are all keys that a command may find in a file: its own, and those of a node.
+func clientKeys() []string {
+	known := append(slices.Collect(maps.Keys(defaults())), "servers", "timeout")
+	slices.Sort(known)
+	return known
 }
 
 // newViper knows some keys with their defaults, and the environment above them.

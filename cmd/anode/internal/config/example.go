@@ -1,9 +1,12 @@
 package config
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spf13/viper"
 
 	"github.com/anodekv/anode/paxos"
 	"github.com/anodekv/anode/shard/server"
@@ -49,6 +52,17 @@ func Example(hosts []string, shards int) (string, error) {
 	}
 	return fmt.Sprintf(exampleFile, replicas, shards, nodes.String(), server.DefaultAdmin,
 		heartbeat, election, 2*heartbeat, election, ppm(timing.DriftPPM), limits.Window, server.OffloadAuto), nil
+}
+
+// JSON is what a file says as one line, which is a file as well.
+func JSON(file string) (string, error) {
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(strings.NewReader(file)); err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(v.AllSettings())
+	return string(b) + "\n", err
 }
 
 // step is from one node's port to the next's on the same host: it needs one, and one more for every shard.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -72,5 +73,24 @@ func TestExampleMistakes(t *testing.T) {
 	}
 	if _, err := Example(strings.Split(strings.Repeat("a ", 20)+"a", " "), 4096); err == nil {
 		t.Error("too many ports: accepted")
+	}
+}
+
+// As JSON it is one line, from which a node starts in the same way.
+func TestExampleAsJSON(t *testing.T) {
+	file, err := Example([]string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := JSON(file)
+	if err != nil || strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "{") {
+		t.Fatalf("%q, %v", line, err)
+	}
+	want, err := load(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := load(t, line); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 }
