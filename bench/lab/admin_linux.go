@@ -68,12 +68,17 @@ func (l *Lab) Status(ctx context.Context, i int) (*server.NodeStatus, error) {
 
 // SetOffloads switches the kernel path of all nodes: all, none, or some of ack, broadcast and quorum with commas between.
 func (l *Lab) SetOffloads(ctx context.Context, offloads string) error {
-	for i := range l.state.Nodes {
-		if err := l.ask(ctx, i, http.MethodPost, "/offload", server.OffloadRequest{Offloads: offloads}, &server.OffloadReply{}); err != nil {
+	for i := range l.Nodes() {
+		if err := l.SetOffload(ctx, i, offloads); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// SetOffload switches that of one node.
+func (l *Lab) SetOffload(ctx context.Context, i int, offloads string) error {
+	return l.ask(ctx, i, http.MethodPost, "/offload", server.OffloadRequest{Offloads: offloads}, &server.OffloadReply{})
 }
 
 func (l *Lab) ask(ctx context.Context, i int, method, path string, question, answer any) error {

@@ -18,7 +18,7 @@ import (
 
 // labCommands need network namespaces.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), runCommand(), offloadCommand(), clientsCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), runCommand(), offloadCommand(), clientsCommand(), tortureCommand(), tortureClientsCommand()}
 }
 
 func nameFlag(cmd *cobra.Command, name *string) {

@@ -1,0 +1,453 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anodekv/anode/bench/lab"
+	"github.com/anodekv/anode/shard/server"
+)
+
+const (
+	// lookTime is what a node has to tell its status.
+	lookTime = time.Second
+	// recoverTime is what a restarted node has to take part again, when nothing disturbs it any more.
+	recoverTime = 60 * time.Second
+	watchEvery  = 100 * time.Millisecond
+)
+
+// nemesis carries out strikes.
+type nemesis struct {
+	lab  *lab.Lab
+	plan *Plan
+	say  func(format string, args ...any)
+	// killClients ends a process of clients, and starts another.
+	killClients func()
+
+	mu sync.Mutex
+	// claimed nodes have something done to their process, and weak ones have no memory: they were ended and have not
+	// been seen to take part since.
+	claimed, weak map[int]bool
+	count         map[Kind]int
+	spared        int
+	broken        []string
+}
+
+func newNemesis(l *lab.Lab, p *Plan, say func(string, ...any)) *nemesis {
+	return &nemesis{lab: l, plan: p, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, count: map[Kind]int{}}
+}
+
+// most is how many nodes may be without memory at a time: with more a group is lost, and that is another test.
+func (n *nemesis) most() int { return n.plan.Replicas / 2 }
+
+// claim takes a node's process for one strike alone. A costly one takes its memory, too.
+func (n *nemesis) claim(node int, costly bool) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.claimed[node] || costly && len(n.weak) >= n.most() && !n.weak[node] {
+		return false
+	}
+	n.claimed[node] = true
+	if costly {
+		n.weak[node] = true
+	}
+	return true
+}
+
+func (n *nemesis) release(node int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.claimed, node)
+}
+
+func (n *nemesis) strong(node int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.weak, node)
+}
+
+// breaks takes down what must not happen.
+func (n *nemesis) breaks(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.broken = append(n.broken, fmt.Sprintf(format, args...))
+}
+
+// failures are what must not have happened, and did.
+func (n *nemesis) failures() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.broken)
+}
+
+func (n *nemesis) counts() map[Kind]int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return maps.Clone(n.count)
+}
+
+// play lets the strikes of a round fall, each when its time has come, and returns when all are undone.
+func (n *nemesis) play(ctx context.Context, round *Round) {
+	began := time.Now()
+	var all sync.WaitGroup
+	for _, s := range round.Strikes {
+		pause(ctx, time.Until(began.Add(s.At)))
+		if ctx.Err() != nil || len(n.failures()) > 0 {
+			break
+		}
+		all.Go(func() { n.strike(ctx, s) })
+	}
+	pause(ctx, time.Until(began.Add(round.Length)))
+	all.Wait()
+}
+
+// strike does one thing and undoes it.
+func (n *nemesis) strike(ctx context.Context, s Strike) {
+	done, err := n.carryOut(ctx, s)
+	if err != nil && ctx.Err() == nil {
+		n.breaks("%v: %v", s, err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if done {
+		n.count[s.Kind]++
+	} else {
+		n.spared++
+	}
+}
+
+// carryOut reports false for what cannot be done now.
+func (n *nemesis) carryOut(ctx context.Context, s Strike) (bool, error) {
+	if s.Kind == Clients {
+		n.killClients()
+		return true, nil
+	}
+	node := n.victim(ctx, s.Victim)
+	switch s.Kind {
+	case Kill, Stop, Wipe, Pause, Slow:
+		if !n.claim(node, s.Kind.costly()) {
+			return false, nil
+		}
+		defer n.release(node)
+	}
+	n.say("%v: n%d", s, node)
+	switch s.Kind {
+	case Kill, Stop, Wipe:
+		return true, n.restart(ctx, s, node)
+	case Roll:
+		return n.roll(ctx, s)
+	case Turn:
+		return n.turn(ctx, s)
+	case Pause:
+		return true, n.pause(ctx, node, s.For)
+	case Slow:
+		return true, n.slow(ctx, node, s)
+	case Offload:
+		return true, n.offload(ctx, node, s)
+	default:
+		return true, n.disconnect(ctx, node, s)
+	}
+}
+
+// victim finds who has a role now. Where nobody has, or nobody tells, it is the one with the index.
+func (n *nemesis) victim(ctx context.Context, v Victim) int {
+	nodes := len(n.lab.Nodes())
+	if v.Role == Any {
+		return v.Index % nodes
+	}
+	leader := leaderOf(n.look(ctx), v.Group)
+	switch {
+	case leader < 0:
+		return v.Index % nodes
+	case v.Role == Leader:
+		return leader
+	default:
+		return (leader + 1 + v.Index%(nodes-1)) % nodes
+	}
+}
+
+// look asks all nodes at once; who does not answer is nil.
+func (n *nemesis) look(ctx context.Context) []*server.NodeStatus {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	all := make([]*server.NodeStatus, len(n.lab.Nodes()))
+	var asked sync.WaitGroup
+	for i := range all {
+		asked.Go(func() {
+			if s, err := n.lab.Status(ctx, i); err == nil {
+				all[i] = s
+			}
+		})
+	}
+	asked.Wait()
+	return all
+}
+
+// leaderOf is the node whose replica leads a group in the highest view, -1 if none says so.
+func leaderOf(all []*server.NodeStatus, group int) int {
+	leader, view := -1, uint64(0)
+	for i, s := range all {
+		if s == nil {
+			continue
+		}
+		for _, r := range s.Replicas {
+			if int(r.Group) == group && r.Leads && (leader < 0 || r.View > view) {
+				leader, view = i, r.View
+			}
+		}
+	}
+	return leader
+}
+
+// restart ends a claimed node and starts it again.
+func (n *nemesis) restart(ctx context.Context, s Strike, node int) error {
+	if err := n.end(ctx, s.Kind, node); err != nil {
+		return err
+	}
+	pause(ctx, s.For)
+	return n.start(context.WithoutCancel(ctx), node)
+}
+
+func (n *nemesis) end(ctx context.Context, kind Kind, node int) error {
+	if kind == Stop {
+		return n.lab.Stop(ctx, node)
+	}
+	err := n.lab.Kill(ctx, node)
+	if err == nil && kind == Wipe {
+		err = n.lab.Wipe(node)
+	}
+	return err
+}
+
+func (n *nemesis) start(ctx context.Context, node int) error {
+	if err := n.lab.Start(node); err != nil {
+		return err
+	}
+	go n.await(ctx, node)
+	return nil
+}
+
+// await waits until a node that was started takes part, and only then has it a memory that may be counted on.
+func (n *nemesis) await(ctx context.Context, node int) {
+	life := n.lab.Nodes()[node].Process
+	for {
+		ask, cancel := context.WithTimeout(ctx, lookTime)
+		s, err := n.lab.Status(ask, node)
+		cancel()
+		if now := n.lab.Nodes()[node].Process; now == nil || *now != *life || !n.lab.Runs(node) {
+			return
+		}
+		if err == nil && s.Normal {
+			n.strong(node)
+			return
+		}
+		pause(ctx, 20*time.Millisecond)
+	}
+}
+
+// roll stops and starts all nodes in turn, as an upgrade does.
+func (n *nemesis) roll(ctx context.Context, s Strike) (bool, error) {
+	return n.oneByOne(ctx, Stop, s, slices.Collect(count(len(n.lab.Nodes()))))
+}
+
+// turn kills the leaders of all groups, one after the other.
+func (n *nemesis) turn(ctx context.Context, s Strike) (bool, error) {
+	all := n.look(ctx)
+	var leaders []int
+	for g := range n.plan.Shards {
+		if leader := leaderOf(all, g); leader >= 0 && !slices.Contains(leaders, leader) {
+			leaders = append(leaders, leader)
+		}
+	}
+	return n.oneByOne(ctx, Kill, s, leaders)
+}
+
+// oneByOne ends and starts nodes, each when the one before takes part again. It gives up when that takes long, for other strikes may
+// keep it from doing so.
+func (n *nemesis) oneByOne(ctx context.Context, kind Kind, s Strike, nodes []int) (done bool, err error) {
+	for _, node := range nodes {
+		if !n.claim(node, true) {
+			continue
+		}
+		one := s
+		one.Kind, one.For = kind, s.For/4
+		err := n.restart(ctx, one, node)
+		n.release(node)
+		if err != nil {
+			return done, err
+		}
+		done = true
+		for until := time.Now().Add(5 * time.Second); n.isWeak(node) && time.Now().Before(until) && ctx.Err() == nil; {
+			pause(ctx, 10*time.Millisecond)
+		}
+	}
+	return done, nil
+}
+
+func (n *nemesis) isWeak(node int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.weak[node]
+}
+
+func (n *nemesis) pause(ctx context.Context, node int, d time.Duration) error {
+	if err := n.lab.Pause(node); err != nil {
+		return err
+	}
+	pause(ctx, d)
+	return n.lab.Resume(node)
+}
+
+// slow gives a process a part of its time, in slices of some milliseconds.
+func (n *nemesis) slow(ctx context.Context, node int, s Strike) error {
+	const slice = 20 * time.Millisecond
+	runs := time.Duration((0.05 + 0.6*s.Degree) * float64(slice))
+	for until := time.Now().Add(2 * s.For); time.Now().Before(until) && ctx.Err() == nil; {
+		if err := n.pause(ctx, node, slice-runs); err != nil {
+			return err
+		}
+		pause(ctx, runs)
+	}
+	return nil
+}
+
+// offload switches what the kernel does for one node, and later all of it on again.
+func (n *nemesis) offload(ctx context.Context, node int, s Strike) error {
+	ways := []string{"none", "ack", "broadcast", "quorum", "ack,quorum", "ack,broadcast", "broadcast,quorum"}
+	n.switchTo(ctx, node, ways[s.Part%len(ways)])
+	pause(ctx, s.For)
+	n.switchTo(ctx, node, lab.All)
+	return nil
+}
+
+// switchTo may fail: the node may be down.
+func (n *nemesis) switchTo(ctx context.Context, node int, way string) {
+	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	_ = n.lab.SetOffload(ctx, node, way)
+}
+
+// disconnect does something to the network.
+func (n *nemesis) disconnect(ctx context.Context, node int, s Strike) (err error) {
+	self, others, forever := []string{n.lab.Nodes()[node].Name}, n.others(node), context.WithoutCancel(ctx)
+	switch s.Kind {
+	case CutOff:
+		err = n.lab.Split(ctx, self, others)
+	case CutOut:
+		err = n.lab.Cut(ctx, self, others)
+	case CutIn:
+		err = n.lab.Cut(ctx, others, self)
+	case Split:
+		self, others = n.sides(s.Part)
+		err = n.lab.Split(ctx, self, others)
+	case Flap:
+		for until := time.Now().Add(s.For); time.Now().Before(until) && ctx.Err() == nil && err == nil; {
+			err = n.lab.Split(ctx, self, others)
+			pause(ctx, 20*time.Millisecond+time.Duration(s.Degree*float64(150*time.Millisecond)))
+			err = errors.Join(err, n.lab.Join(forever, self, others))
+			pause(ctx, 50*time.Millisecond)
+		}
+		return err
+	case Deaf:
+		err = n.lab.Deafen(ctx, self[0])
+		pause(ctx, s.For)
+		return errors.Join(err, n.lab.Undeafen(forever, self[0]))
+	default:
+		return fmt.Errorf("nobody knows how to do it")
+	}
+	pause(ctx, s.For)
+	return errors.Join(err, n.lab.Join(forever, self, others))
+}
+
+// others are all members but a node; the clients are one of them.
+func (n *nemesis) others(node int) (all []string) {
+	for i, other := range n.lab.Nodes() {
+		if i != node {
+			all = append(all, other.Name)
+		}
+	}
+	return append(all, lab.Clients)
+}
+
+// sides parts the members by the bits of a number.
+func (n *nemesis) sides(bits int) (a, b []string) {
+	for i, m := range n.others(-1) {
+		if bits>>i&1 == 1 {
+			a = append(a, m)
+		} else {
+			b = append(b, m)
+		}
+	}
+	return a, b
+}
+
+// heal ends all faults, and waits until every node takes part.
+func (n *nemesis) heal(ctx context.Context) error {
+	if err := n.lab.Heal(ctx); err != nil {
+		return err
+	}
+	for i := range n.lab.Nodes() {
+		if !n.lab.Runs(i) {
+			n.breaks("n%d has ended by itself: %s", i, lastWords(n.lab.LogFile(i)))
+			continue
+		}
+		if err := n.lab.Resume(i); err != nil {
+			return err
+		}
+		n.switchBack(ctx, i)
+	}
+	return nil
+}
+
+// switchBack has a node's kernel path do what the run wants of it.
+func (n *nemesis) switchBack(ctx context.Context, node int) {
+	if n.plan.Way == KernelToggled {
+		n.switchTo(ctx, node, lab.All)
+	}
+}
+
+// watch looks out for nodes that end by themselves, until the context ends.
+func (n *nemesis) watch(ctx context.Context) {
+	for ; ctx.Err() == nil; pause(ctx, watchEvery) {
+		for i := range n.lab.Nodes() {
+			n.mu.Lock()
+			if !n.claimed[i] && !n.lab.Runs(i) {
+				n.claimed[i] = true // it is told once
+				n.broken = append(n.broken, fmt.Sprintf("n%d has ended by itself: %s", i, lastWords(n.lab.LogFile(i))))
+			}
+			n.mu.Unlock()
+		}
+	}
+}
+
+// lastWords is the end of a file.
+func lastWords(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return err.Error()
+	}
+	defer f.Close()
+	const most = 4 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > most {
+		_, _ = f.Seek(-most, io.SeekEnd) // then all of it is read
+	}
+	b, _ := io.ReadAll(f)
+	return string(b)
+}
+
+func count(n int) func(func(int) bool) {
+	return func(yield func(int) bool) {
+		for i := range n {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
