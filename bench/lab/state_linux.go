@@ -126,8 +126,13 @@ func (p *Process) lives() bool {
 	return err == nil && *now == *p && !zombie(p.PID)
 }
 
-// zombie reports whether a process has ended and only its parent does not know.
+// zombie reports whether a process has ended and only its parent does not know. The first of its threads may end before
+// others that still hold its sockets.
 func zombie(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	return err != nil || strings.HasPrefix(string(b[strings.LastIndexByte(string(b), ')')+1:]), " Z")
+	if err == nil && !strings.HasPrefix(string(b[strings.LastIndexByte(string(b), ')')+1:]), " Z") {
+		return false
+	}
+	threads, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid)) // there is none of what is gone
+	return len(threads) <= 1
 }

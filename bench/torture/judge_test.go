@@ -45,7 +45,7 @@ func TestJudgesNotice(t *testing.T) {
 		"a stale read":  {told(check.Txn{Client: 1, Ops: []check.Op{check.Write(r, "x")}}, check.Txn{Client: 2, Ops: []check.Op{check.Read(r, check.Absent)}}), "registers: NOT OK"},
 		"an aborted write is read": {told(check.Txn{Client: 1, Ops: []check.Op{check.Write(r, "x")}, Outcome: check.Aborted},
 			check.Txn{Client: 2, Ops: []check.Op{check.Read(r, check.Of("x"))}}), "G1a"},
-		"money is made": {told(check.Txn{Client: 1, Ops: []check.Op{check.Write(a[0], "107 t")}}), "bank: NOT OK"},
+		"money is made":     {told(check.Txn{Client: 1, Ops: []check.Op{check.Write(a[0], "107 t")}}), "bank: NOT OK"},
 		"an append is lost": {told(check.Txn{Client: 1, Ops: []check.Op{check.Append(l, "x")}}), "exactly once: NOT OK"},
 		"an increment is lost": {told(check.Txn{Client: 1, Ops: []check.Op{check.Read(n, check.Absent), check.Write(n, "1")}},
 			check.Txn{Client: 2, Ops: []check.Op{check.Read(n, check.Absent), check.Write(n, "1")}}), "counter " + n + ": NOT OK"},
