@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -44,7 +45,12 @@ type Charter struct {
 	// Members are the births of all disks, by replica, with which the group is Formed or has Served. They are
 	// the founders: a disk among them that has not served yet has acknowledged nothing in its life.
 	Members []uint64
+	// Layout is that of the replica's configuration, or 0; see [Config].
+	Layout uint64
 }
+
+// ErrOtherLayout says that a group has served in another layout of the cluster than the one that is configured.
+var ErrOtherLayout = errors.New("paxos: the layout of the cluster cannot be changed")
 
 // founder reports whether the disk of a replica is one of those with which the group was formed.
 func (ch *Charter) founder(r ReplicaID, birth uint64) bool {
@@ -99,6 +105,9 @@ func (p *Promise) validate(cfg *Config) error {
 	case ch.Stage > Unformed && len(ch.Members) != cfg.Replicas:
 		return fmt.Errorf("paxos: by its promise group %d has %d replicas, by its configuration %d: the members of a group cannot be changed, restore the configuration",
 			p.Group, len(ch.Members), cfg.Replicas)
+	case ch.Stage == Served && differ(ch.Layout, cfg.Layout):
+		return fmt.Errorf("%w: by its promise group %d has served with other shards, or with other members of the groups or another order of them: restore the configuration",
+			ErrOtherLayout, p.Group)
 	case ch.Birth != 0 && !ch.wellFormed(cfg.Replicas), ch.Birth == 0 && ch.Stage != Unformed,
 		ch.Stage == Served && p.View.Epoch() != ch.Epoch:
 		return fmt.Errorf("paxos: the promise %+v contradicts itself", *p)
@@ -106,8 +115,27 @@ func (p *Promise) validate(cfg *Config) error {
 	return nil
 }
 
+// differ reports whether two layouts are known, and are not the same.
+func differ(a, b uint64) bool { return a != 0 && b != 0 && a != b }
+
+// disagrees reports whether a replica has another layout of the cluster, by its charter. What it says is ignored then: keys
+// would have two owners. It is told the charter of this one, so that it knows as well.
+func (c *Core) disagrees(m *Message, theirs *Charter) bool {
+	if !differ(theirs.Layout, c.cfg.Layout) {
+		c.disagree[m.Sender] = false
+		return false
+	}
+	c.ignore(IgnoredOtherLayout)
+	if !c.disagree[m.Sender] {
+		c.disagree[m.Sender] = true
+		c.out.Disagrees = append(c.out.Disagrees, m.Sender)
+	}
+	return true
+}
+
 // save writes the promise as it now stands.
 func (c *Core) save() {
+	c.charter.Layout = c.cfg.Layout
 	c.out.Persist = &Promise{Cluster: c.cfg.Cluster, Group: c.cfg.Group, Replica: c.cfg.Self,
 		Incarnation: c.incarnation, View: c.promised, Charter: c.charter}
 }

@@ -59,6 +59,8 @@ type Core struct {
 	stranger bool
 	// over: the group's memory has been given up, and this core with it.
 	over bool
+	// disagree marks replicas that have another layout of the cluster.
+	disagree [wire.MaxReplicas]bool
 	// absent marks replicas that are known to be recovering: views that they would lead are skipped.
 	absent [wire.MaxReplicas]bool
 
@@ -90,6 +92,7 @@ func New(cfg Config, promise Promise, now Time) (*Core, error) {
 		promised:    promise.View,
 		charter:     promise.Charter,
 	}
+	c.charter.Layout = cfg.Layout
 	c.vector[cfg.Self] = c.incarnation
 	if mutant.On("forget-promise") {
 		c.promised = 0
@@ -379,6 +382,8 @@ type State struct {
 	Reads ReadCounts
 	// Lost: more than f replicas are without memory, and the group is closed until an operator decides.
 	Lost bool
+	// Disagrees marks the replicas that have another layout of the cluster than this one.
+	Disagrees [wire.MaxReplicas]bool
 }
 
 // Standing is the view promised and the incarnation.
@@ -390,7 +395,7 @@ func (c *Core) State() State {
 		Status: c.status, Promised: c.promised, LastNormal: c.lastNormal,
 		Base: c.log.base, Chosen: c.log.chosen, Last: c.log.last(),
 		Incarnation: c.incarnation, Role: c.Role(), Epoch: c.charter.Epoch, Stage: c.charter.Stage,
-		Reads: c.reads, Lost: c.census.lost,
+		Reads: c.reads, Lost: c.census.lost, Disagrees: c.disagree,
 	}
 }
 

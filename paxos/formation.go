@@ -87,12 +87,13 @@ func (c *Core) stepForm(m *Message) {
 		c.ignore(IgnoredMalformed)
 		return
 	}
-	if c.obeys(&f.Charter) {
+	disagrees := c.disagrees(m, &f.Charter)
+	if !disagrees && c.obeys(&f.Charter) {
 		return
 	}
 	reply := FormReply{Nonce: f.Nonce, Charter: c.charter, Status: c.status, Copying: c.installing(), Vector: c.vector}
 	c.send(m.Sender, frame(wire.KindFormReply, c.promised, c.log.last(), c.log.chosen, formReplyBody.Append(nil, &reply)))
-	if c.status == Forming && c.forming.returned[m.Sender] != f.Nonce && !c.knows(m.Sender, &f.Charter) {
+	if !disagrees && c.status == Forming && c.forming.returned[m.Sender] != f.Nonce && !c.knows(m.Sender, &f.Charter) {
 		c.forming.returned[m.Sender] = f.Nonce
 		c.askForm(m.Sender)
 	}
@@ -110,7 +111,7 @@ func (c *Core) stepFormReply(m *Message) {
 		c.ignore(IgnoredMalformed)
 		return
 	}
-	if c.obeys(&a.Charter) {
+	if c.disagrees(m, &a.Charter) || c.obeys(&a.Charter) {
 		return
 	}
 	asks := c.status == Forming || c.status == Recovering
@@ -204,7 +205,7 @@ func (c *Core) found() {
 
 // formAgain starts over in a later epoch, after an attempt that cannot succeed any more.
 func (c *Core) formAgain(e Epoch) {
-	c.charter = Charter{Birth: c.charter.Birth, Epoch: e, Loss: c.charter.Loss}
+	c.charter = Charter{Birth: c.charter.Birth, Epoch: e, Loss: c.charter.Loss, Layout: c.cfg.Layout}
 	c.promised = e.First()
 	c.save()
 	c.inquire()
@@ -215,7 +216,7 @@ func (c *Core) formAgain(e Epoch) {
 func (c *Core) joinServed(a *answer) {
 	birth := c.charter.Birth
 	c.charter = a.Charter
-	c.charter.Birth = birth
+	c.charter.Birth, c.charter.Layout = birth, c.cfg.Layout
 	c.promised = c.charter.Epoch.First()
 	if c.charter.founder(c.cfg.Self, birth) || mutant.On("wiped-as-new") {
 		c.learnVector(a.Vector)

@@ -26,6 +26,7 @@ const (
 	IgnoredOldEpoch
 	IgnoredFutureEpoch
 	IgnoredArriving
+	IgnoredOtherLayout
 	reasons
 )
 
@@ -36,7 +37,7 @@ var reasonNames = [reasons]string{
 	IgnoredMalformed: "malformed body", IgnoredDuplicate: "duplicate", IgnoredGap: "gap",
 	IgnoredAboveLast: "above the last op", IgnoredStaleNonce: "stale nonce", IgnoredNotHeld: "entries not held",
 	IgnoredSilent: "leader is silent", IgnoredOldEpoch: "old epoch", IgnoredFutureEpoch: "future epoch",
-	IgnoredArriving: "what it asks for is on its way",
+	IgnoredArriving: "what it asks for is on its way", IgnoredOtherLayout: "other layout",
 }
 
 func (r Reason) String() string {

@@ -134,6 +134,9 @@ type Config struct {
 	Replicas int // n, odd, at most wire.MaxReplicas
 	Timing   Timing
 	Limits   Limits
+	// Layout is a digest of what all nodes must agree on to serve together, see shard.Topology; 0 is none. Replicas with
+	// different ones form no group.
+	Layout uint64
 	// Rand draws the election timers and the nonces. It is the core's alone.
 	Rand *rand.Rand
 }
@@ -232,11 +235,13 @@ type Ready struct {
 	Confirmed []uint64
 	// Role is set when it has changed.
 	Role *Role
+	// Disagrees are replicas that have just turned out to have another layout of the cluster: an operator must be told.
+	Disagrees []ReplicaID
 }
 
 // Empty reports whether there is nothing to do.
 func (r *Ready) Empty() bool {
 	return !r.Fence && r.Persist == nil && !r.Over && len(r.Send) == 0 && r.Arm == nil &&
 		r.Restore == 0 && len(r.Chosen) == 0 && !r.Unstage && len(r.Stage) == 0 && len(r.Images) == 0 &&
-		len(r.Confirmed) == 0 && r.Role == nil
+		len(r.Confirmed) == 0 && r.Role == nil && len(r.Disagrees) == 0
 }

@@ -142,6 +142,37 @@ func TestOwnersNeverMove(t *testing.T) {
 	}
 }
 
+// Nodes may disagree about where a node lives while it moves, and about nothing that says who serves a key.
+func TestDigestTellsLayoutsApart(t *testing.T) {
+	layout := func() Topology {
+		nodes := []Node{{"a", "10.0.0.1", 7000}, {"b", "10.0.0.2", 7000}, {"c", "10.0.0.3", 7000}}
+		return Topology{Cluster: 1, Map: Map{1, 4}, Nodes: nodes, Groups: Place(nodes, 4, 3)}
+	}
+	same, digests := layout(), map[uint64]string{}
+	want := same.Digest()
+	for name, change := range map[string]func(*Topology){
+		"shards":       func(t *Topology) { t.Map.Shards, t.Groups = 3, t.Groups[:3] },
+		"map":          func(t *Topology) { t.Map.Version = 2 },
+		"order":        func(t *Topology) { t.Groups[2].Members = []string{"a", "b", "c"} },
+		"other member": func(t *Topology) { t.Groups[0].Members[2] = "d" },
+		"one less":     func(t *Topology) { t.Groups[0].Members = t.Groups[0].Members[:1] },
+		"names run on": func(t *Topology) { t.Groups[0].Members = []string{"ab", "", "c"} },
+	} {
+		other := layout()
+		change(&other)
+		got := other.Digest()
+		if first, twice := digests[got]; twice || got == want || got == 0 {
+			t.Errorf("%s: the digest %x is that of %q, or of the right layout", name, got, first)
+		}
+		digests[got] = name
+	}
+	moved := layout()
+	moved.Nodes[1].Host, moved.Nodes[1].Port = "10.0.0.9", 8000
+	if moved.Digest() != want {
+		t.Error("a node that moves makes another layout")
+	}
+}
+
 func TestValidateReportsEveryMistakeAtOnce(t *testing.T) {
 	top := &Topology{
 		Map: Map{Shards: 5},

@@ -1,9 +1,12 @@
 package shard
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 const (
@@ -84,6 +87,21 @@ func (t *Topology) Endpoint(s Seat) (host string, port uint16, ok bool) {
 	}
 	n, ok := t.Node(t.Groups[s.Group].Members[s.Replica])
 	return n.Host, uint16(n.replicaPort(s.Group)), ok
+}
+
+// Digest tells layouts apart on which nodes must agree to serve together: which shard a key belongs to, and which nodes
+// carry each group's replicas, in which order. Where a node lives is not part of it. It is never 0.
+func (t *Topology) Digest() uint64 {
+	b := binary.LittleEndian.AppendUint64(nil, t.Map.Version)
+	b = binary.LittleEndian.AppendUint32(b, t.Map.Shards)
+	for _, g := range t.Groups {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(g.Members)))
+		for _, name := range g.Members {
+			b = binary.LittleEndian.AppendUint32(b, uint32(len(name)))
+			b = append(b, name...)
+		}
+	}
+	return max(xxhash.Sum64(b), 1)
 }
 
 // Validate reports every mistake of the topology at once, as an error that joins one error for each. Nil

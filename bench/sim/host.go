@@ -95,7 +95,7 @@ func (s *seat) newEngine() (replica.Engine, error) {
 	}
 	core, err := paxos.New(paxos.Config{
 		Cluster: s.c.clusterID(), Group: s.group, Self: s.self, Replicas: s.c.plan.Replicas,
-		Timing: s.c.plan.timing(), Limits: s.c.plan.limits(), Rand: rand.New(rand.NewSource(s.c.w.rand.Int63())),
+		Timing: s.c.plan.timing(), Limits: s.c.plan.limits(), Layout: s.c.topology.Digest(), Rand: rand.New(rand.NewSource(s.c.w.rand.Int63())),
 	}, promise, s.host.clock.read(s.c.w.now).Now)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,7 @@ func printStatus(w io.Writer, nodes []server.NodeStatus, output string) error {
 	} else if len(nodes) > 0 {
 		printTable(out, nodes)
 		printLost(out, nodes)
+		printDisagreements(out, nodes)
 		printOffload(out, nodes)
 	}
 	return out.Flush()
@@ -153,6 +154,23 @@ func printLost(out io.Writer, nodes []server.NodeStatus) {
 				told[group] = true
 				fmt.Fprintf(out, "\ngroup %d has lost its memory and is closed: start every node that is down, for one that still runs may\n"+
 					"remember; or give up all that the group held:\n  %s\n", group, r.Decide)
+			}
+		}
+	}
+}
+
+// printDisagreements says between which nodes' files an operator must look for the difference.
+func printDisagreements(out io.Writer, nodes []server.NodeStatus) {
+	told := map[string]bool{}
+	for _, n := range nodes {
+		for _, r := range n.Replicas {
+			for _, other := range r.Disagrees {
+				line := fmt.Sprintf("\nthe files of the nodes %s and %s disagree about the shards of the cluster, or about the members of a group\n"+
+					"or their order: the two take no part in a group together before they are alike\n", n.Node, other)
+				if !told[line] {
+					told[line] = true
+					fmt.Fprint(out, line)
+				}
 			}
 		}
 	}

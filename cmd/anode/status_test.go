@@ -31,7 +31,8 @@ func TestTable(t *testing.T) {
 		{Node: "a", Replicas: []server.ReplicaStatus{
 			replica(0, server.ReplicaStatus{Status: "normal", Leads: true, Serving: true, Log: server.LogStatus{Applied: 7, Last: 9}}),
 			replica(1, lost),
-			replica(2, server.ReplicaStatus{Status: "normal"}),
+			replica(2, server.ReplicaStatus{Status: "normal", Disagrees: []string{"b"}}),
+			replica(3, server.ReplicaStatus{Status: "forming", Disagrees: []string{"b", "c"}}),
 		}},
 	}
 	var out strings.Builder
@@ -49,6 +50,11 @@ func TestTable(t *testing.T) {
 	} {
 		if got := strings.Join(strings.Fields(lines[i]), " "); got != want {
 			t.Errorf("line %d:\n got %s\nwant %s", i, got, want)
+		}
+	}
+	for _, other := range []string{"a and b", "a and c"} {
+		if strings.Count(out.String(), "the files of the nodes "+other+" disagree") != 1 {
+			t.Error(out.String())
 		}
 	}
 	if strings.Count(out.String(), "group 1 has lost its memory") != 1 || strings.Count(out.String(), "anode recover --group 1") != 1 {

@@ -50,7 +50,9 @@ type Ready struct {
 	Over bool
 	// Lost: the group has just turned out to be closed until an operator decides.
 	Lost bool
-	Send []paxos.Envelope
+	// Disagrees are replicas that have just turned out to have another layout of the cluster.
+	Disagrees []wire.ReplicaID
+	Send      []paxos.Envelope
 	// Arm: the fast path is to be armed, or armed anew, with the engine's Armament.
 	Arm bool
 	// Abroad holds frames for replicas of other groups.

@@ -86,7 +86,8 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 		// those that wait, below what the core takes.
 		_ = e.core.Read(t.Now, ticket)
 	}
-	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost, Send: r.Send, Arm: r.Arm != nil}
+	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost,
+		Disagrees: r.Disagrees, Send: r.Send, Arm: r.Arm != nil}
 	clear(e.replies)
 	e.replies = e.replies[:0]
 	for _, reply := range p.Replies {

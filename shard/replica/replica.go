@@ -12,6 +12,10 @@ import (
 // tickEvery is how often an engine learns the time when nothing else happens.
 const tickEvery = 2 * wire.Millisecond
 
+// misplacedEvery is how often frames from a wrong address are told of: strangers can send any number of them to a node without
+// keys.
+const misplacedEvery = 60 * wire.Second
+
 // Config fixes one replica: who it is and where the others are.
 type Config struct {
 	Cluster wire.ClusterID
@@ -32,6 +36,10 @@ type Config struct {
 	Clock Clock
 	// Lost, if set, is told once per engine that the group has lost its memory.
 	Lost func(State)
+	// Disagrees, if set, is told of a replica that has another layout of the cluster.
+	Disagrees func(wire.ReplicaID)
+	// Misplaced, if set, is told now and then of a replica's frame that came from elsewhere than the replica lives.
+	Misplaced func(who wire.ReplicaID, from wire.Addr)
 }
 
 // Disk keeps the promise of one replica. Save returns when the promise is on stable storage.
@@ -64,9 +72,11 @@ type Replica struct {
 	out    *transport.Outbox
 	others []wire.Addr
 
-	tickAt   wire.Time
-	told     bool // that the group is lost
-	counters Counters
+	tickAt wire.Time
+	told   bool // that the group is lost
+	// misplacedAt is when a frame from a wrong address may be told of again.
+	misplacedAt wire.Time
+	counters    Counters
 }
 
 // New makes a replica of its parts.
@@ -106,7 +116,7 @@ func (r *Replica) Step(t Instant, in []transport.Datagram, conn transport.Sender
 func (r *Replica) receive(t Instant, d *transport.Datagram) {
 	_, bad := transport.Each(d.Data, r.cfg.Keys, func(f wire.Frame) {
 		r.counters.FramesIn++
-		if r.acceptable(d.Addr, &f) {
+		if r.acceptable(t, d.Addr, &f) {
 			if f.Kind.FromReplica() {
 				r.drainFast(t) // what was stored came before what was passed on
 			}
@@ -119,7 +129,7 @@ func (r *Replica) receive(t Instant, d *transport.Datagram) {
 }
 
 // acceptable checks what only the replica knows: its cluster, its group, and where its peers speak from.
-func (r *Replica) acceptable(from wire.Addr, f *wire.Frame) bool {
+func (r *Replica) acceptable(t Instant, from wire.Addr, f *wire.Frame) bool {
 	switch {
 	case f.Cluster != r.cfg.Cluster:
 		r.counters.WrongCluster++
@@ -132,12 +142,22 @@ func (r *Replica) acceptable(from wire.Addr, f *wire.Frame) bool {
 		r.counters.WrongGroup++
 	case f.Kind.FromReplica() && (int(f.Sender) >= len(r.cfg.Peers) || r.cfg.Peers[f.Sender] != from):
 		r.counters.WrongSource++
+		r.misplaced(t, f.Sender, from)
 	case !f.Kind.FromReplica() && !f.Kind.FromClient():
 		r.counters.NotForServers++
 	default:
 		return true
 	}
 	return false
+}
+
+// misplaced tells of a frame from a wrong address. It carries the replicas' key, so that this is more likely a mistake in a
+// file, or a host with several addresses, than an attack.
+func (r *Replica) misplaced(t Instant, who wire.ReplicaID, from wire.Addr) {
+	if r.cfg.Misplaced != nil && t.Now >= r.misplacedAt {
+		r.misplacedAt = t.Now.Add(misplacedEvery)
+		r.cfg.Misplaced(who, from)
+	}
 }
 
 // abroad is the address of a replica of any group.
@@ -206,6 +226,11 @@ func (r *Replica) carryOut(t Instant, d *Ready) {
 	if d.Lost && !r.told && r.cfg.Lost != nil {
 		r.told = true
 		r.cfg.Lost(r.engine.State())
+	}
+	for _, other := range d.Disagrees {
+		if r.cfg.Disagrees != nil {
+			r.cfg.Disagrees(other)
+		}
 	}
 	for _, e := range d.Send {
 		r.send(e)

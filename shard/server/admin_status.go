@@ -45,9 +45,11 @@ type ReplicaStatus struct {
 	Leads   bool `json:"leads"`
 	Serving bool `json:"serving"`
 	// Lost: the group has lost its memory, and is closed until Decide is run or a replica that remembers is back.
-	Lost   bool      `json:"lost"`
-	Decide string    `json:"decide,omitempty"`
-	Log    LogStatus `json:"log"`
+	Lost   bool   `json:"lost"`
+	Decide string `json:"decide,omitempty"`
+	// Disagrees names the nodes whose files lay the cluster out in another way: with them the replica takes no part in its group.
+	Disagrees []string  `json:"disagrees,omitempty"`
+	Log       LogStatus `json:"log"`
 	// Hash is the digest of the state at log.applied. Two replicas of a group that have applied the same op and differ in it
 	// would not hold the same.
 	Hash         string               `json:"hash,omitempty"`
@@ -133,6 +135,7 @@ func (a *admin) status(r *http.Request) (int, any) {
 		if s.Lost {
 			told.Decide = n.deciding(s.Group)
 		}
+		told.Disagrees = n.disagreeing(&s)
 		out.Normal = out.Normal && s.Normal()
 		out.Replicas = append(out.Replicas, told)
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -123,7 +124,8 @@ func TestKeysOfOtherShardsAreRefused(t *testing.T) {
 		{Header: wire.Header{Kind: wire.KindSubmit}, Body: txn.SubmitBody.Append(nil, &txn.Submit{ID: txn.ID{Client: 1, Seq: 1}, Session: 1, Work: work})},
 	} {
 		f.Cluster, f.Group, f.Sender = wire.ClusterID(top.Cluster), wire.GroupID(at), wire.ClientSender
-		s.send(endpoint(t, top, shard.Seat{Group: at}), f, bothKeys.Client)
+		leader := slices.Index(top.Groups[at].Members, c.leader(at))
+		s.send(endpoint(t, top, shard.Seat{Group: at, Replica: uint16(leader)}), f, bothKeys.Client)
 		r := s.refusal()
 		if r.Kind != f.Kind || r.Reason != txn.ReasonWrongShard || shard.ID(r.Shard) != owner {
 			t.Errorf("%v: refused with %+v, want it to be said that %v owns the key", f.Kind, r, owner)

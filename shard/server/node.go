@@ -126,7 +126,9 @@ func (n *Node) newReplica(s *seat) (*replica.Replica, error) {
 		Cluster: wire.ClusterID(n.cfg.Topology.Cluster), Group: wire.GroupID(place.Group), Self: wire.ReplicaID(place.Replica),
 		Peers: n.addrs[place.Group], Groups: n.addrs, Keys: n.cfg.Keys, DatagramBytes: n.cfg.DatagramBytes,
 		Rebirth: newEngine, Lost: func(s replica.State) { n.lost(place, s) },
-		Offloads: n.cfg.Offload.offloaded(), Clock: replica.SystemClock{},
+		Disagrees: func(other wire.ReplicaID) { n.disagrees(place, other) },
+		Misplaced: func(who wire.ReplicaID, from wire.Addr) { n.misplaced(place, who, from) },
+		Offloads:  n.cfg.Offload.offloaded(), Clock: replica.SystemClock{},
 	}
 	fast, err := n.openLane(s, cfg)
 	if err != nil {
@@ -148,7 +150,7 @@ func (n *Node) newEngine(place shard.Seat, disk replica.Disk) (replica.Engine, e
 	}
 	core, err := paxos.New(paxos.Config{
 		Cluster: cluster, Group: group, Self: self, Replicas: len(n.addrs[group]), Timing: n.cfg.Timing, Limits: n.cfg.Limits,
-		Rand: rand.New(rand.NewSource(int64(binary.LittleEndian.Uint64(seed[:])))),
+		Layout: n.cfg.Topology.Digest(), Rand: rand.New(rand.NewSource(int64(binary.LittleEndian.Uint64(seed[:])))),
 	}, promise, replica.SystemClock{}.Now().Now)
 	if err != nil {
 		return nil, err

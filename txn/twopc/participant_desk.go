@@ -172,11 +172,11 @@ func (p *Participant) admitFlight(now wire.Time, from asker, b []byte, f *flight
 		bad = malformed("only a participant may freeze a transaction")
 	}
 	switch {
+	case p.role != leading: // before all else: whether a key is the shard's is the leader's word
+		p.decline(from, &c, p.unready())
+		return false
 	case bad != nil:
 		p.decline(from, &c, *bad)
-		return false
-	case p.role != leading:
-		p.decline(from, &c, p.unready())
 		return false
 	}
 	if v, ok := p.known(&c); ok {

@@ -80,14 +80,15 @@ func (r realm) checkRead(keys [][]byte) *fault {
 	return nil
 }
 
-// take lets a sound question in: first to the leader's round, if it asks for one.
+// take lets a sound question in: first to the leader's round, if it asks for one. One who does not lead has nothing to say
+// about it, not even that a key is another shard's.
 func (p *Participant) take(now wire.Time, q *question, bad *fault, confirm bool) {
 	switch {
-	case bad != nil:
-		p.refuseQuestion(q, *bad)
-		return
 	case p.role != leading:
 		p.refuseQuestion(q, p.unready())
+		return
+	case bad != nil:
+		p.refuseQuestion(q, *bad)
 		return
 	case p.room.asked[q.questionID] != nil:
 		return // a copy of one that waits
