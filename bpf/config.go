@@ -48,7 +48,7 @@ func (s *Slot) record(c *Config) (kernelConfig, error) {
 		return kernelConfig{}, fmt.Errorf("%w: %v at %v in the slot of %v", ErrConfig, c.Self, c.Members[c.Self].Addr, s.key.Addr)
 	}
 	r := kernelConfig{
-		Cluster: uint64(c.Cluster), View: uint64(c.View),
+		Cluster: uint64(c.Cluster), View: uint64(c.View), Base: uint64(c.View.Epoch().Base()),
 		Key:   [2]uint64{binary.LittleEndian.Uint64(c.Key[:8]), binary.LittleEndian.Uint64(c.Key[8:])},
 		Group: uint32(s.key.Group), Incarnation: uint32(c.Members[c.Self].Incarnation),
 		Self: uint16(c.Self), Leader: uint16(c.Leader), Members: uint16(n), Quorum: uint16(n / 2),

@@ -119,8 +119,8 @@ func (w *twins) close(seen *Counters) {
 // config draws what holds for a generation.
 func (w *twins) config(self wire.ReplicaID) Config {
 	c := testConfig(3+2*w.rng.IntN(3), self)
-	c.View += wire.View(w.rng.IntN(2))
-	c.Leader = wire.ReplicaID(w.rng.IntN(4) / 3 * 2) // mostly 0
+	c.View += wire.View(w.rng.IntN(2)) + wire.Epoch(w.rng.IntN(3)/2*(1+w.rng.IntN(1<<16-1))).First() // mostly the first
+	c.Leader = wire.ReplicaID(w.rng.IntN(4) / 3 * 2)                                                 // mostly 0
 	for i := range c.Members {
 		c.Members[i].Incarnation += wire.Incarnation(w.rng.IntN(2))
 	}
@@ -138,12 +138,15 @@ func toModel(c Config) model.Config {
 	return m
 }
 
+// opNear is an op near the beginning of a view's epoch.
+func opNear(v wire.View, n int) wire.Op { return v.Epoch().Base() + wire.Op(n) }
+
 func (w *twins) arm(p *pair) {
 	p.real.Fence()
 	p.model.Fence()
 	w.drain(p)
 	p.follow = w.config(p.self)
-	last := wire.Op(w.rng.IntN(30))
+	last := opNear(p.follow.View, w.rng.IntN(30))
 	if err := p.real.Arm(p.follow, last); err != nil {
 		w.t.Fatal(err)
 	}
@@ -152,10 +155,13 @@ func (w *twins) arm(p *pair) {
 
 func (w *twins) reign(p *pair) {
 	p.lead = w.config(p.self)
-	last := wire.Op(w.rng.IntN(30))
+	end := w.rng.IntN(30)
+	last := opNear(p.lead.View, end)
 	acked := make([]wire.Op, len(p.lead.Members))
 	for i := range acked {
-		acked[i] = wire.Op(w.rng.IntN(int(last) + 1))
+		if n := w.rng.IntN(end + 1); n > 0 { // 0 stands for nothing
+			acked[i] = opNear(p.lead.View, n)
+		}
 	}
 	if err := p.real.Lead(p.lead, acked, last); err != nil {
 		w.t.Fatal(err)
@@ -223,7 +229,7 @@ func (w *twins) step() string {
 	case 7:
 		return w.claim(p)
 	case 8, 9:
-		op := p.model.LeadLast.Op() + wire.Op(w.rng.IntN(5))
+		op := opNear(p.lead.View, int(p.model.LeadLast.Op())+w.rng.IntN(5))
 		p.real.Extend(op)
 		p.model.Extend(op)
 		return "extend"
@@ -233,7 +239,7 @@ func (w *twins) step() string {
 		p.model.Wake = model.Wake(mode)
 		return "wake"
 	case 11:
-		member, op := wire.ReplicaID(w.rng.IntN(10)), wire.Op(w.rng.IntN(40))
+		member, op := wire.ReplicaID(w.rng.IntN(10)), opNear(p.lead.View, w.rng.IntN(40))
 		p.real.Acknowledge(member, op)
 		p.model.Acknowledge(member, op)
 		return "acknowledge"
@@ -245,7 +251,7 @@ func (w *twins) step() string {
 }
 
 func (w *twins) claim(p *pair) string {
-	op := p.model.Word.Op() + wire.Op(w.rng.IntN(3))
+	op := opNear(p.follow.View, int(p.model.Word.Op())+w.rng.IntN(3))
 	if got, want := p.real.Claim(op), p.model.Claim(op); got != want {
 		w.t.Fatalf("claim of op %d: %v, the model %v", op, got, want)
 	}
@@ -310,12 +316,14 @@ func (w *twins) packet(p *pair) []byte {
 }
 
 func (w *twins) acceptFrame(p *pair, c Config) wire.Frame {
-	op := p.model.Word.Op() + 1
-	switch w.rng.IntN(8) {
+	op := opNear(c.View, int(p.model.Word.Op())+1)
+	switch w.rng.IntN(9) {
 	case 0:
-		op = wire.Op(w.rng.IntN(40))
+		op = opNear(c.View, w.rng.IntN(40))
 	case 1:
 		op += 2
+	case 2:
+		op = wire.Op(w.rng.IntN(2))<<48 + wire.Op(w.rng.IntN(40)) // of another epoch
 	}
 	size := w.rng.IntN(120)
 	if w.rng.IntN(6) == 0 {
@@ -336,7 +344,7 @@ func (w *twins) acceptedFrame(p *pair) wire.Frame {
 	from := wire.ReplicaID(w.rng.IntN(len(c.Members)))
 	return wire.Frame{Header: wire.Header{
 		Kind: wire.KindAccepted, Cluster: c.Cluster, Group: p.key.Group, View: c.View,
-		Op: p.model.LeadLast.Op() + 2 - min(p.model.LeadLast.Op()+2, wire.Op(w.rng.IntN(12))), Sender: from,
+		Op: opNear(c.View, max(0, int(p.model.LeadLast.Op())+2-w.rng.IntN(12))), Sender: from,
 		Incarnation: c.Members[from].Incarnation,
 	}}
 }

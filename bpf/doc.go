@@ -13,8 +13,8 @@
 //
 // # A follower's slot
 //
-// One word holds fenced, generation and the last op. The programs claim op n by compare-and-swap from n-1, so
-// that none is claimed twice or after a fence, and write its record only then. [Slot.Arm] begins a generation with
+// One word holds fenced, generation and the last op, counted from the base of the view's epoch. The programs claim
+// op n by compare-and-swap from n-1, so that none is claimed twice or after a fence, and write its record only then. [Slot.Arm] begins a generation with
 // the end of the log, [Slot.Drain] gives what was claimed since, [Slot.Fence] ends the generation: nothing is
 // claimed after it returned, and the next Drain gives everything that was claimed before. While a slot is armed
 // the kernel owns the end of the log: user space appends an op of its own only after [Slot.Claim].

@@ -25,10 +25,11 @@ const (
 func (s *Slot) Arm(c Config, last wire.Op) error {
 	w := loadWord(&s.control.Word)
 	if !w.fenced() || s.cursor != w.op() {
-		panic(fmt.Sprintf("bpf: %v armed before it was fenced and drained: op %d of %d", s.key, s.cursor, w.op()))
+		panic(fmt.Sprintf("bpf: %v armed before it was fenced and drained: op %d of %d", s.key, s.base.op(s.cursor), s.base.op(w.op())))
 	}
-	g := w.generation() + 1
-	if g > genMax || last > opMax-opMargin {
+	g, base := w.generation()+1, baseOf(c.View)
+	end := base.end(last)
+	if g > genMax || end > opMax-opMargin {
 		return fmt.Errorf("%w: generation %d, op %d of %v", ErrExhausted, g, last, s.key)
 	}
 	r, err := s.record(&c)
@@ -36,20 +37,27 @@ func (s *Slot) Arm(c Config, last wire.Op) error {
 		return err
 	}
 	*s.config(configFollow, g) = r
-	s.cursor = last
-	storeWord(&s.control.Released, pack(g, last))
-	storeWord(&s.control.Word, pack(g, last)) // last: from here on the programs act
+	s.base, s.cursor = base, end
+	storeWord(&s.control.Released, pack(g, end))
+	storeWord(&s.control.Word, pack(g, end)) // last: from here on the programs act
 	return nil
 }
 
 // Fence takes the end of the log back, without a system call. It returns the op that was claimed last: none is
 // claimed after it. Fencing again changes nothing.
-func (s *Slot) Fence() wire.Op { return fenceWord(&s.control.Word).op() }
+func (s *Slot) Fence() wire.Op { return s.base.op(fenceWord(&s.control.Word).op()) }
 
 // Armed reports whether the programs may act for a follower, and the op that was claimed last.
 func (s *Slot) Armed() (last wire.Op, armed bool) {
 	w := loadWord(&s.control.Word)
-	return w.op(), !w.fenced()
+	return s.base.op(w.op()), !w.fenced()
+}
+
+// Worn reports that an armed slot has come near the largest op that its word holds. It is fenced then, drained, and
+// not armed again in this epoch: beyond that op nobody could claim, user space included.
+func (s *Slot) Worn() bool {
+	w := loadWord(&s.control.Word)
+	return !w.fenced() && w.op() > opMax-opMargin
 }
 
 // Claim takes the next op for user space, in the same way as the programs do, so that an entry that they do not
@@ -58,13 +66,14 @@ func (s *Slot) Armed() (last wire.Op, armed bool) {
 // again, and Drain skips it.
 func (s *Slot) Claim(op wire.Op) bool {
 	w := loadWord(&s.control.Word)
-	if w.fenced() || op != w.op()+1 || op > opMax {
+	next := w.op() + 1
+	if w.fenced() || op != s.base.op(next) || next > opMax {
 		return false
 	}
-	if !swapWord(&s.control.Word, w, pack(w.generation(), op)) {
+	if !swapWord(&s.control.Word, w, pack(w.generation(), next)) {
 		return false
 	}
-	s.claimed = append(s.claimed, op)
+	s.claimed = append(s.claimed, next)
 	return true
 }
 
@@ -84,7 +93,11 @@ func (s *Slot) Drain(take func(wire.Frame)) (n int) {
 		if !s.published(r, pack(w.generation(), op), w.fenced()) {
 			break
 		}
-		take(frameOf(r))
+		f := frameOf(r)
+		if f.Op != s.base.op(op) {
+			panic(fmt.Sprintf("bpf: op %d of %v where op %d was claimed", f.Op, s.key, s.base.op(op)))
+		}
+		take(f)
 		s.cursor = op
 		if n++; n%releaseEvery == 0 {
 			s.release(w)
@@ -112,7 +125,7 @@ func (s *Slot) published(r *kernelRecord, tag word, wait bool) bool {
 		case tries == 0:
 			since = time.Now()
 		case tries%1024 == 0 && time.Since(since) > publishWait:
-			panic(fmt.Sprintf("bpf: op %d of %v was claimed and never written", tag.op(), s.key))
+			panic(fmt.Sprintf("bpf: op %d of %v was claimed and never written", s.base.op(tag.op()), s.key))
 		}
 	}
 	return true

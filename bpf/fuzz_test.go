@@ -75,7 +75,7 @@ func (w *fuzzed) begin() error {
 	f.real.Drain(func(wire.Frame) {})
 	f.model.Drain(func(wire.Frame) {})
 	follow, lead := hostileConfig(hostile.Follower), hostileConfig(hostile.Leader)
-	acked := []wire.Op{0, hostile.Held, 4, 2, 0}
+	acked := []wire.Op{0, hostile.Held, hostile.Base + 4, hostile.Base + 2, 0}
 	if err := errors.Join(f.real.Arm(follow, hostile.Held), l.real.Lead(lead, acked, hostile.Last)); err != nil {
 		return err
 	}

@@ -81,10 +81,10 @@ func besiege(t *testing.T, h hook) *besieged {
 	b.leader = open(t, k, Key{hostile.Addr(hostile.Leader), hostile.Group})
 	b.models = [2]*model.Slot{b.machine.Open(model.Key(b.follower.key)), b.machine.Open(model.Key(b.leader.key))}
 	follow, lead := hostileConfig(hostile.Follower), hostileConfig(hostile.Leader)
-	if err := errors.Join(b.follower.Arm(follow, 0), b.leader.Lead(lead, make([]wire.Op, hostile.Members), hostile.Last)); err != nil {
+	if err := errors.Join(b.follower.Arm(follow, hostile.Base), b.leader.Lead(lead, make([]wire.Op, hostile.Members), hostile.Last)); err != nil {
 		t.Fatal(err)
 	}
-	b.models[0].Arm(toModel(follow), 0)
+	b.models[0].Arm(toModel(follow), hostile.Base)
 	b.models[1].Lead(toModel(lead), make([]wire.Op, hostile.Members), hostile.Last)
 	for _, p := range hostile.Genuine() {
 		if _, err := b.run(p); err != nil {
@@ -92,7 +92,7 @@ func besiege(t *testing.T, h hook) *besieged {
 		}
 		b.sent++
 	}
-	if last, _ := b.follower.Armed(); last != hostile.Held || b.leader.Chosen() != 4 {
+	if last, _ := b.follower.Armed(); last != hostile.Held || b.leader.Chosen() != hostile.Base+4 {
 		t.Fatalf("the follower holds %d ops, the leader knows %d to be chosen", last, b.leader.Chosen())
 	}
 	return b
@@ -239,11 +239,11 @@ func (b *besieged) relieve() {
 	var got [][]byte
 	b.follower.Drain(func(f wire.Frame) { got = append(got, hostile.Seal(f)) })
 	for i, frame := range got {
-		if !bytes.Equal(frame, hostile.Seal(hostile.Accept(wire.Op(i+1)))) {
+		if !bytes.Equal(frame, hostile.Seal(hostile.Accept(hostile.Base+wire.Op(i+1)))) {
 			b.t.Errorf("op %d: %x", i+1, frame)
 		}
 	}
-	if len(got) != int(hostile.Held)+1 || b.leader.Chosen() != 8 {
+	if len(got) != int(hostile.Held-hostile.Base)+1 || b.leader.Chosen() != hostile.Base+8 {
 		b.t.Errorf("%d ops were stored, op %d is chosen", len(got), b.leader.Chosen())
 	}
 }

@@ -17,6 +17,7 @@ type kernelConfig struct {
 	_           structs.HostLayout
 	Cluster     uint64
 	View        uint64
+	Base        uint64
 	Key         [2]uint64
 	Group       uint32
 	Incarnation uint32

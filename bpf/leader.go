@@ -28,8 +28,9 @@ const (
 func (s *Slot) Lead(c Config, acked []wire.Op, last wire.Op) error {
 	s.Retire()
 	w := loadWord(&s.control.Lead)
-	g := w.generation() + 1
-	if g > genMax || last > opMax-opMargin {
+	g, base := w.generation()+1, baseOf(c.View)
+	end := base.end(last)
+	if g > genMax || end > opMax-opMargin {
 		return fmt.Errorf("%w: generation %d, op %d of %v", ErrExhausted, g, last, s.key)
 	}
 	r, err := s.record(&c)
@@ -40,11 +41,11 @@ func (s *Slot) Lead(c Config, acked []wire.Op, last wire.Op) error {
 		return fmt.Errorf("%w: a leader of %d members with %d acknowledgements", ErrConfig, len(c.Members), len(acked))
 	}
 	*s.config(configLead, g) = r
-	s.members, s.self = len(c.Members), c.Self
-	storeWord(&s.control.LeadLast, pack(g, last))
-	storeWord(&s.control.Chosen, pack(g, quorumOp(acked, c.Self)))
+	s.leadBase, s.members, s.self = base, len(c.Members), c.Self
+	storeWord(&s.control.LeadLast, pack(g, end))
+	storeWord(&s.control.Chosen, pack(g, base.offset(min(quorumOp(acked, c.Self), last))))
 	for i, op := range acked {
-		storeWord(&s.control.Cells[i], pack(g, min(op, last)))
+		storeWord(&s.control.Cells[i], pack(g, base.offset(min(op, last))))
 	}
 	storeWord(&s.control.Lead, pack(g, 0)) // last: from here on the programs act
 	return nil
@@ -69,7 +70,7 @@ func (s *Slot) Retire() {
 // Extend tells the programs the last op, before it is sent: an acknowledgement above it is not counted.
 func (s *Slot) Extend(last wire.Op) {
 	w := loadWord(&s.control.LeadLast)
-	storeWord(&s.control.LeadLast, pack(w.generation(), min(max(last, w.op()), opMax)))
+	storeWord(&s.control.LeadLast, pack(w.generation(), min(max(s.leadBase.offset(last), w.op()), opMax)))
 }
 
 // Cells appends what each member has acknowledged in the leader's present generation; it is 0 for the leader.
@@ -80,7 +81,7 @@ func (s *Slot) Cells(to []wire.Op) []wire.Op {
 		if w.generation() != g || i == int(s.self) {
 			w = 0
 		}
-		to = append(to, w.op())
+		to = append(to, s.leadBase.acked(w.op()))
 	}
 	return to
 }
@@ -92,19 +93,19 @@ func (s *Slot) Chosen() wire.Op {
 	if w.generation() != loadWord(&s.control.Lead).generation() {
 		return 0
 	}
-	return w.op()
+	return s.leadBase.acked(w.op())
 }
 
 // Acknowledge enters what user space heard of a member into its cell. Packets that the programs passed up are in
 // it already.
 func (s *Slot) Acknowledge(member wire.ReplicaID, op wire.Op) {
-	lead := loadWord(&s.control.Lead)
-	if lead.fenced() || int(member) >= s.members || member == s.self || op > loadWord(&s.control.LeadLast).op() {
+	lead, at := loadWord(&s.control.Lead), s.leadBase.offset(op)
+	if lead.fenced() || int(member) >= s.members || member == s.self || at > loadWord(&s.control.LeadLast).op() {
 		return
 	}
 	for cell := &s.control.Cells[member]; ; {
 		w := loadWord(cell)
-		if w.op() >= op || swapWord(cell, w, pack(lead.generation(), op)) {
+		if w.op() >= at || swapWord(cell, w, pack(lead.generation(), at)) {
 			return
 		}
 	}

@@ -38,12 +38,17 @@ type Slot struct {
 	log      *ebpf.Map
 	records  memory[kernelRecord]
 
+	// base is what a follower's words count from since the last Arm.
+	base epochBase
 	// Invariant: cursor <= the op of control.Word; everything up to it was drained or never claimed here.
-	cursor wire.Op
+	cursor offset
 	// claimed are the ops above cursor that user space claimed, in order.
-	claimed []wire.Op
-	members int // of the group that the slot leads
-	self    wire.ReplicaID
+	claimed []offset
+
+	// leadBase is what a leader's cells count from since the last Lead.
+	leadBase epochBase
+	members  int // of the group that the slot leads
+	self     wire.ReplicaID
 }
 
 // Open gives a replica a slot, fenced. The address must be on an interface of this machine; the programs answer

@@ -79,7 +79,7 @@ func TestPlacesAreUsedAgain(t *testing.T) {
 func TestExhausted(t *testing.T) {
 	_, s, c := follower(t, 1, 0)
 	s.Fence()
-	if err := s.Arm(c, opMax-opMargin+1); !errors.Is(err, ErrExhausted) {
+	if err := s.Arm(c, wire.Op(opMax-opMargin+1)); !errors.Is(err, ErrExhausted) {
 		t.Errorf("armed near the largest op: %v", err)
 	}
 	storeWord(&s.control.Word, fencedFlag|pack(genMax, 0))
@@ -96,6 +96,43 @@ func TestExhausted(t *testing.T) {
 	}
 	if last, armed := s.Armed(); last != 7 || !armed {
 		t.Errorf("armed %v at op %d", armed, last)
+	}
+}
+
+// At the end of its words a slot says so while there is room to act, and nobody takes an op that they do not hold.
+func TestWordsComeToTheirEnd(t *testing.T) {
+	k, s, c := follower(t, 4, 0)
+	c.View += wire.Epoch(3).First()
+	base := c.View.Epoch().Base()
+	s.Fence()
+	if err := s.Arm(c, base+wire.Op(opMax-opMargin)); err != nil || s.Worn() {
+		t.Fatalf("armed as late as may be: %v, worn %v", err, s.Worn())
+	}
+	if !s.Claim(base+wire.Op(opMax-opMargin)+1) || !s.Worn() {
+		t.Error("one op later the slot is not worn")
+	}
+	g := loadWord(&s.control.Word).generation()
+	storeWord(&s.control.Word, pack(g, opMax-1)) // as if all that was claimed and taken over
+	storeWord(&s.control.Released, pack(g, opMax-1))
+	s.cursor, s.claimed = opMax-1, nil
+	for i, want := range []model.Verdict{model.Answer, model.Pass} {
+		op := base + wire.Op(opMax) + wire.Op(i)
+		if v, _ := hooks[i].run(t, k, toFollower(accept(c, testGroup, op, nil))); v != want {
+			t.Errorf("op %d: verdict %d, want %d", op-base, v, want)
+		}
+	}
+	if s.Claim(base + wire.Op(opMax) + 1) {
+		t.Error("user space claimed what the word does not hold")
+	}
+	if last := s.Fence(); last != base+wire.Op(opMax) || s.Worn() || fmt.Sprint(ops(s)) != fmt.Sprint([]wire.Op{last}) {
+		t.Errorf("fenced at %d, worn %v", last, s.Worn())
+	}
+	if err := s.Arm(c, base+wire.Op(opMax)); !errors.Is(err, ErrExhausted) {
+		t.Errorf("armed at the end: %v", err)
+	}
+	c.View += wire.Epoch(1).First()
+	if err := s.Arm(c, c.View.Epoch().Base()); err != nil {
+		t.Errorf("armed in the next epoch: %v", err)
 	}
 }
 
@@ -182,7 +219,7 @@ func BenchmarkPrograms(b *testing.B) {
 	}
 	for _, n := range []int{3, 9} {
 		b.Run(fmt.Sprintf("accepted/%d/tcx", n), func(b *testing.B) {
-			k, _, c := leader(b, n, opMax/2)
+			k, _, c := leader(b, n, wire.Op(opMax/2))
 			i := 0
 			measure(b, k, hooks[1], func() []byte {
 				i++

@@ -43,11 +43,27 @@ func (f *fastPath) config(a paxos.Arm) model.Config {
 	return c
 }
 
-// errExhausted: the words have no room for the ops of a group that was founded in a later epoch.
+// errExhausted: the words hold no more ops of this epoch.
 var errExhausted = errors.New("sim: ops exhausted")
 
+// wordsMargin is how far below the end of its words a slot is not armed, nor stays armed.
+const wordsMargin = 8
+
+// spent reports whether a log has come near the end of what words hold.
+func (f *fastPath) spent(a paxos.Arm) bool {
+	return a.Last-a.View.Epoch().Base() > wire.Op(f.k.machine.OpMax-wordsMargin)
+}
+
+func (f *fastPath) Worn() bool {
+	worn := f.slot.Worn(wordsMargin)
+	if worn {
+		f.s.c.situations[kernelWorn]++
+	}
+	return worn
+}
+
 func (f *fastPath) Arm(a paxos.Arm) error {
-	if a.Last > model.OpMax/2 {
+	if f.spent(a) {
 		return errExhausted
 	}
 	f.slot.Arm(f.config(a), a.Last)
@@ -121,7 +137,7 @@ func (f *fastPath) Claim(op wire.Op) bool {
 }
 
 func (f *fastPath) Lead(a paxos.Arm, acked []wire.Op) error {
-	if a.Last > model.OpMax/2 {
+	if f.spent(a) {
 		return errExhausted
 	}
 	f.slot.Lead(f.config(a), acked, a.Last)

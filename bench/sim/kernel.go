@@ -16,10 +16,12 @@ type KernelPlan struct {
 	Offloads replica.Offloads
 	// Log is the number of entries for which a follower's kernel has room.
 	Log int
+	// Words is the largest op of an epoch that a word of the kernel holds; 0 stands for what it is, which no run reaches.
+	Words model.Offset
 	// Switched: offloads are switched, and programs attached and detached, while the cluster runs.
 	Switched bool
 	// Lag is the share of drains that find the next entry still being stored; Rivals that of the packets beside which
-	// another CPU acts, between a program's checks and what it does.
+	// another CPU acts, between a program's checks and what it does, or before it answers.
 	Lag, Rivals float64
 }
 
@@ -38,6 +40,9 @@ func (p *Plan) drawKernel(seed int64) {
 	k.Log = []int{4, 32, 1024}[r.Intn(3)]
 	k.Switched = r.Intn(2) == 0
 	k.Lag, k.Rivals = 0.2*r.Float64(), 0.1*r.Float64()
+	if r.Intn(8) == 0 {
+		k.Words = model.Offset(50 + r.Intn(500))
+	}
 }
 
 // kernel is a host's: the model of the programs, and what else happens on a machine with several CPUs. It goes on while
@@ -61,6 +66,9 @@ func (c *cluster) giveKernels(seed int64) {
 	r := rand.New(rand.NewSource(seed ^ 0x637075))
 	for _, h := range c.hosts {
 		h.kernel = &kernel{c: c, host: h, rand: r, machine: model.NewMachine(c.plan.Kernel.Log), attached: true}
+		if c.plan.Kernel.Words != 0 {
+			h.kernel.machine.OpMax = c.plan.Kernel.Words
+		}
 	}
 	if c.plan.Kernel.Switched {
 		c.meddle(r)
@@ -97,12 +105,16 @@ func (s *seat) ingress(d transport.Datagram) bool {
 
 func (k *kernel) run(s *seat, d transport.Datagram) model.Verdict {
 	k.machine.Now = k.host.clock.read(k.c.w.now).Now
-	k.machine.Between = nil
-	if !k.rivalry && k.rand.Float64() < k.c.plan.Kernel.Rivals {
-		k.machine.Between = func() { k.rival(s, d) }
+	k.machine.Between, k.machine.Behind = nil, nil
+	if rival := func() { k.rival(s, d) }; !k.rivalry && k.rand.Float64() < k.c.plan.Kernel.Rivals {
+		if k.rand.Intn(4) == 0 {
+			k.machine.Behind = rival
+		} else {
+			k.machine.Between = rival
+		}
 	}
 	v, answer := k.machine.Datagram(d.Addr, s.port.addr, bytes.Clone(d.Data))
-	k.machine.Between = nil
+	k.machine.Between, k.machine.Behind = nil, nil
 	if v == model.Answer {
 		k.c.net.send(s.port, d.Addr, answer)
 	}
@@ -114,7 +126,7 @@ func (k *kernel) run(s *seat, d transport.Datagram) model.Verdict {
 
 // rival is what another CPU does while a program is at work on a packet: it handles a copy, or runs the replica.
 func (k *kernel) rival(s *seat, d transport.Datagram) {
-	k.machine.Between = nil
+	k.machine.Between, k.machine.Behind = nil, nil
 	k.rivalry = true
 	if k.rand.Intn(2) == 0 {
 		if other := s.fast.recent[k.rand.Intn(len(s.fast.recent))]; other.Data != nil && k.rand.Intn(2) == 0 {

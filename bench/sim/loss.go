@@ -13,6 +13,7 @@ import (
 const (
 	lostWhilePrepared = "group lost while transactions are prepared there and elsewhere"
 	settledLost       = "transactions given up with a lost group"
+	kernelAfterLoss   = "entry stored by the kernel path in an epoch after a loss"
 )
 
 const (
@@ -56,6 +57,7 @@ func (l *loss) run() (Report, error) {
 	s := l.simulation
 	err := l.play()
 	s.c.tallySettled()
+	s.c.tallyKernels()
 	s.report.Simulated, s.report.Faults = wire.Duration(s.w.now), s.nemesis.count
 	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
 	s.report.Situations, s.report.LongestDoubt, s.report.Trace = s.c.situations, s.c.longestDoubt, s.w.trace.Sum64()
@@ -85,15 +87,38 @@ func (l *loss) play() error {
 	}
 	l.w.run(l.w.now.Add(lossLasts), func() bool { return false })
 	l.nemesis.heal()
+	l.c.calmKernels()
 	l.healed, l.stopping = true, true
 	l.c.expectNoDoubt()
 	if !l.w.run(l.w.now.Add(healing), l.quiet) {
 		return l.failed("no rest: " + l.unrest())
 	}
+	if err := l.kernelGoesOn(); err != nil {
+		return err
+	}
 	if what := l.c.contradictions(); what != "" {
 		return fmt.Errorf("%s", what)
 	}
 	return l.judge()
+}
+
+// kernelGoesOn demands that the kernel path has come back, and for the group that was lost as for any other.
+func (l *loss) kernelGoesOn() error {
+	lost := l.c.groups[l.group : l.group+1]
+	before := fastPaths(lost)
+	if err := l.goOn(); err != nil {
+		return err
+	}
+	k, did := l.plan().Kernel, fastPaths(lost)
+	did.minus(before)
+	if k.Words != 0 || did.entries() == 0 {
+		return nil
+	}
+	l.c.situations[kernelAfterLoss] += int(did.stored)
+	if err := did.resumed(k.Offloads); err != nil {
+		return fmt.Errorf("group %d, whose loss was accepted: %w", l.group, err)
+	}
+	return nil
 }
 
 func (l *loss) failed(what string) error {

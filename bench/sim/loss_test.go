@@ -37,7 +37,7 @@ func TestAGroupIsLost(t *testing.T) {
 			met[name] += n
 		}
 	}
-	for _, name := range []string{lostWhilePrepared, settledLost} {
+	for _, name := range []string{lostWhilePrepared, settledLost, kernelAfterLoss} {
 		if met[name] == 0 {
 			t.Errorf("never met: %s", name)
 		}

@@ -31,6 +31,13 @@ var mistakes = []struct{ name, what string }{
 const mutantSeeds = 60
 
 func TestMutants(t *testing.T) {
+	mutant.Catch(t, "worn-unfenced", "the kernel path is kept to the last op that its words hold, which then nobody can claim",
+		"a cluster beyond its words", func() string {
+			if err := beyondTheWords(); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
 	for _, m := range mistakes {
 		mutant.Catch(t, m.name, m.what, "the simulator", mutant.Seeds(mutantSeeds, func(seed int64) string {
 			if _, err := Run(seed); err != nil {

@@ -18,7 +18,7 @@ const (
 // may. What many seeds never meet is not tested by them.
 func Situations(loss bool) []string {
 	if loss {
-		return []string{sawLoss, forgotten, lostWhilePrepared, settledLost}
+		return []string{sawLoss, forgotten, lostWhilePrepared, settledLost, kernelAfterLoss}
 	}
 	return []string{
 		imageToFollower, imageInViewChange, imageInRecovery, imageAbandoned, viewWithoutEntries,
@@ -27,7 +27,7 @@ func Situations(loss bool) []string {
 		inquests, settledCommits, settledAborts, refusedLate, forgottenAgreed, sessionsExpired,
 		readByLease, readByRound, pastRead, pastReread, pastScan, pastOwn, pastTooOld, pastAbandons,
 		kernelAlone, kernelFencedBetween, kernelFenceFound, kernelGapResumed, kernelFullResumed, kernelSwitched, kernelDetached,
-		kernelClaimed, kernelClaimLost, kernelPlain, kernelStored, kernelCounted, kernelBroadcast, kernelFences,
+		kernelClaimed, kernelClaimLost, kernelPlain, kernelStored, kernelCounted, kernelBroadcast, kernelFences, kernelWorn,
 	}
 }
 

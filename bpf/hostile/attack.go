@@ -93,10 +93,10 @@ func (a *Attacker) some() []byte {
 // frame is one that would be taken if it came from whom it says it comes from.
 func (a *Attacker) frame() (f wire.Frame, to wire.ReplicaID) {
 	if a.heads() {
-		return Accept(1 + wire.Op(a.rng.IntN(int(Held)+1))), Follower
+		return Accept(Base + 1 + wire.Op(a.rng.IntN(int(Held-Base)+1))), Follower
 	}
 	from := 1 + wire.ReplicaID(a.rng.IntN(Members-1))
-	return Accepted(from, 1+wire.Op(a.rng.IntN(int(Last)))), Leader
+	return Accepted(from, Base+1+wire.Op(a.rng.IntN(int(Last-Base)))), Leader
 }
 
 // wrap sends a frame from the address of the member that it names, where there is one.
@@ -222,15 +222,16 @@ func (a *Attacker) anotherKind() []byte {
 	return Wrap(Addr(f.Sender), Addr(to), b)
 }
 
-// outOfRange has an op that does not fit the word, or that nobody is waiting for.
+// outOfRange has an op that does not fit the word, is of another epoch, or that nobody is waiting for.
 func (a *Attacker) outOfRange() []byte {
 	f, to := a.frame()
 	beyond := Held + 2
 	if to == Leader {
 		beyond = Last + 1
 	}
-	f.Op = pick(a, []wire.Op{0, beyond, beyond + wire.Op(a.rng.IntN(1000)), 1 << 44, 1<<44 | Held + 1, 1 << 63, 1<<63 | Held + 1,
-		^wire.Op(0), beyond + wire.Op(a.rng.Uint64()>>1)})
+	here := f.Op
+	f.Op = pick(a, []wire.Op{0, Base, beyond, beyond + wire.Op(a.rng.IntN(1000)), Base + 1<<44, Base + 1<<44 + here - Base, 1 << 63,
+		1<<63 | here, ^wire.Op(0), beyond + wire.Op(a.rng.Uint64()>>1), here - Base, here + Base, here - 1<<44, 1 + wire.Op(a.rng.IntN(100))})
 	return a.wrap(f, to)
 }
 

@@ -8,17 +8,19 @@ import (
 )
 
 // The group under attack: five replicas, of which 0 leads and 1 follows. The follower holds the ops up to Held, the
-// leader has sent those up to Last.
+// leader has sent those up to Last. It lives in a later epoch than the first: its ops count from Base.
 const (
 	Members  = 5
 	Leader   = wire.ReplicaID(0)
 	Follower = wire.ReplicaID(1)
-	Held     = wire.Op(6)
-	Last     = wire.Op(9)
+	Held     = Base + 6
+	Last     = Base + 9
 
 	Cluster = wire.ClusterID(0xc1)
 	Group   = wire.GroupID(7)
 	View    = wire.View(1<<32 | 5)
+	// Base is that of the view's epoch; a test compares it.
+	Base = wire.Op(1) << 48
 
 	// maxBody is the largest body of the fast path; a test compares it.
 	maxBody = 1400
@@ -40,7 +42,7 @@ func Incarnation(r wire.ReplicaID) wire.Incarnation { return 10 + wire.Incarnati
 
 // Accept is the leader's frame of an op.
 func Accept(op wire.Op) wire.Frame {
-	body := make([]byte, 8*int(op))
+	body := make([]byte, 8*int(op-Base))
 	for i := range body {
 		body[i] = byte(op)
 	}
@@ -69,7 +71,7 @@ func seal(f wire.Frame, key [wire.KeySize]byte) []byte {
 // Genuine is what was sent to both replicas before the attack, as packets. It makes the follower hold the ops up to
 // Held, and the leader know acknowledgements of three members, who have not all acknowledged the same.
 func Genuine() (all [][]byte) {
-	for op := wire.Op(1); op <= Held; op++ {
+	for op := Base + 1; op <= Held; op++ {
 		all = append(all, Wrap(Addr(Leader), Addr(Follower), Seal(Accept(op))))
 	}
 	for _, a := range acknowledged {
@@ -81,13 +83,13 @@ func Genuine() (all [][]byte) {
 var acknowledged = []struct {
 	from wire.ReplicaID
 	op   wire.Op
-}{{1, 6}, {2, 3}, {2, 4}, {3, 2}}
+}{{1, Base + 6}, {2, Base + 3}, {2, Base + 4}, {3, Base + 2}}
 
 // Caught are packets that were sent too and have not arrived: taken as they are, each would change something.
 func Caught() [][]byte {
 	return [][]byte{
 		Wrap(Addr(Leader), Addr(Follower), Seal(Accept(Held+1))),
-		Wrap(Addr(3), Addr(Leader), Seal(Accepted(3, 8))),
+		Wrap(Addr(3), Addr(Leader), Seal(Accepted(3, Base+8))),
 		Wrap(Addr(4), Addr(Leader), Seal(Accepted(4, Last))),
 	}
 }

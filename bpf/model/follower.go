@@ -7,36 +7,42 @@ import (
 )
 
 // followed is a follower's part. The order is the contract: check everything, note the time, claim, write the
-// record, publish its tag, answer.
+// record, publish its tag, answer. What the answer says is made before the claim: afterwards the generation may be over,
+// and its configuration another's.
 func (s *Slot) followed(d *datagram) (Reason, []byte) {
 	w := s.Word
 	c := &s.follow[w.Generation()&1]
 	if !w.armed() {
 		return ReasonFenced, nil
 	}
+	op := c.offset(d.Op)
 	s.machine.scratchOp = d.Op
-	if mistaken("claim-first") && d.Op == w.Op()+1 {
-		s.Word = Pack(w.Generation(), d.Op)
+	if mistaken("claim-first") && op == w.Op()+1 {
+		s.Word = Pack(w.Generation(), op)
 	}
 	if reason := s.checkAccept(d, w, c); reason != ReasonNone {
 		return reason, nil
 	}
 	s.AckedAt = max(s.AckedAt, s.machine.Now)
-	op := d.Op // of the packet at hand
+	answer := c.acceptedFrame(s.key, d.View, d.Op)
 	s.machine.between()
 	if mistaken("global-scratch") {
-		op = s.machine.scratchOp
+		answer = c.acceptedFrame(s.key, d.View, s.machine.scratchOp)
 	}
 	reason := ReasonReacked
-	if d.Op > w.Op() {
-		reason = s.store(d, w)
+	if op > w.Op() {
+		reason = s.store(d, w, op)
 	} else if now := s.Word; !now.armed() || now.Generation() != w.Generation() {
 		reason = ReasonRaced
 	}
 	if reason == ReasonRaced {
 		return reason, nil
 	}
-	return reason, c.acceptedFrame(s.key, d.View, op)
+	s.machine.behind()
+	if mistaken("late-answer") {
+		answer = c.acceptedFrame(s.key, d.View, d.Op)
+	}
+	return reason, answer
 }
 
 func (s *Slot) checkAccept(d *datagram, w Word, c *Config) Reason {
@@ -51,7 +57,7 @@ func (s *Slot) checkAccept(d *datagram, w Word, c *Config) Reason {
 	case !c.verify(d):
 		return ReasonWrongMAC
 	}
-	return s.checkOp(d.Op, w)
+	return s.checkOp(c.offset(d.Op), w)
 }
 
 // verify holds a frame against its code.
@@ -59,34 +65,34 @@ func (c *Config) verify(d *datagram) bool {
 	return c.Key.Verify(slices.Clone(d.frame)) || mistaken("unverified")
 }
 
-func (s *Slot) checkOp(op wire.Op, w Word) Reason {
+func (s *Slot) checkOp(op Offset, w Word) Reason {
 	switch {
-	case op == 0 || op > OpMax:
+	case op == 0 || op > s.machine.OpMax:
 		return ReasonOpRange
 	case op <= w.Op():
 		return ReasonNone
 	case op > w.Op()+1:
 		return ReasonGap
-	case s.Released.Generation() != w.Generation() || op > s.Released.Op()+wire.Op(len(s.Log)):
+	case s.Released.Generation() != w.Generation() || op > s.Released.Op()+Offset(len(s.Log)):
 		return ReasonLogFull
 	}
 	return ReasonNone
 }
 
 // store claims the op and writes its record.
-func (s *Slot) store(d *datagram, w Word) Reason {
-	next := Pack(w.Generation(), d.Op)
+func (s *Slot) store(d *datagram, w Word, op Offset) Reason {
+	next := Pack(w.Generation(), op)
 	switch {
 	case mistaken("claim-first"): // done too early
 	case s.Word != w && !mistaken("plain-store"):
 		return ReasonRaced
 	}
 	s.Word = next
-	*s.place(d.Op) = Record{Tag: next, Frame: slices.Clone(d.frame)}
+	*s.place(op) = Record{Tag: next, Frame: slices.Clone(d.frame)}
 	return ReasonAcked
 }
 
-func (s *Slot) place(op wire.Op) *Record { return &s.Log[int(op)&(len(s.Log)-1)] }
+func (s *Slot) place(op Offset) *Record { return &s.Log[int(op)&(len(s.Log)-1)] }
 
 // acceptedFrame says "I hold every op up to this one"; what is chosen it leaves to user space.
 func (c *Config) acceptedFrame(key Key, view wire.View, op wire.Op) []byte {

@@ -18,13 +18,13 @@ const (
 func nothingHostileIsTaken() error {
 	m := NewMachine(8)
 	f, l := m.Open(Key{hostile.Addr(hostile.Follower), hostile.Group}), m.Open(Key{hostile.Addr(hostile.Leader), hostile.Group})
-	f.Arm(besieged(hostile.Follower), 0)
+	f.Arm(besieged(hostile.Follower), hostile.Base)
 	l.Lead(besieged(hostile.Leader), make([]wire.Op, hostile.Members), hostile.Last)
 	for _, p := range hostile.Genuine() {
 		m.Ingress(p)
 	}
-	if f.Word.Op() != hostile.Held || l.Chosen() != 4 {
-		return fmt.Errorf("the follower holds %d ops, the leader knows %d to be chosen", f.Word.Op(), l.Chosen())
+	if last := f.following().op(f.Word.Op()); last != hostile.Held || l.Chosen() != hostile.Base+4 || hostile.Base != hostile.View.Epoch().Base() {
+		return fmt.Errorf("the follower holds op %d, the leader knows %d to be chosen", last, l.Chosen())
 	}
 	states := func() string {
 		return fmt.Sprintf("%v %v %v, %v %v %v", f.Word, f.Released, f.Log, l.Cell, l.ChosenMark, l.LeadLast)

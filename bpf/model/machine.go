@@ -68,8 +68,8 @@ type Slot struct {
 	Counts [Reasons]uint64
 
 	// What user space keeps for itself, see user.go.
-	cursor  wire.Op
-	claimed []wire.Op
+	cursor  Offset
+	claimed []Offset
 }
 
 // Machine is one kernel.
@@ -80,14 +80,17 @@ type Machine struct {
 	Elsewhere [Reasons]uint64
 	// Now is the boot-time clock.
 	Now wire.Time
-	// Between, if it is set, is called where another CPU could act: after all checks and before the claim.
-	Between func()
+	// OpMax is the largest op that a word is taken to hold; it may be set to less than the constant.
+	OpMax Offset
+	// Between, if it is set, is called where another CPU could act: after all checks and before the claim. Behind is
+	// called between the publication of a record and the answer.
+	Between, Behind func()
 	// scratchOp is the cell that must not exist, see the mistake global-scratch.
 	scratchOp wire.Op
 }
 
 // NewMachine returns a kernel whose followers' logs have so many places, a power of two.
-func NewMachine(logSlots int) *Machine { return &Machine{logSlots: logSlots} }
+func NewMachine(logSlots int) *Machine { return &Machine{logSlots: logSlots, OpMax: OpMax} }
 
 // Open gives a replica a slot, fenced. A key that has one already is a bug.
 func (m *Machine) Open(key Key) *Slot {
@@ -122,5 +125,11 @@ func (m *Machine) find(key Key) *Slot {
 func (m *Machine) between() {
 	if m.Between != nil {
 		m.Between()
+	}
+}
+
+func (m *Machine) behind() {
+	if m.Behind != nil {
+		m.Behind()
 	}
 }

@@ -26,6 +26,8 @@ var mistakes = []struct {
 	{"any-leader", "every member may send entries", nothingHostileIsTaken},
 	{"fragments", "a part of a datagram is taken for the whole", nothingHostileIsTaken},
 	{"above-last", "what was never sent is acknowledged", nothingHostileIsTaken},
+	{"absolute-ops", "ops are not counted from their epoch", aLaterEpochHasItsOwnOps},
+	{"late-answer", "an answer is made behind the claim, from what holds by then", answersAreOfTheirGeneration},
 	{"global-scratch", "one cell carries the op of the packet at hand (known bug 8)", answersCarryTheirOwnOp},
 }
 

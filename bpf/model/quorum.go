@@ -37,16 +37,17 @@ func (s *Slot) led(d *datagram) Reason {
 	case !c.verify(d):
 		return ReasonWrongMAC
 	}
-	if reason := s.checkAbove(d.Op, w.Generation()); reason != ReasonNone {
+	op := c.offset(d.Op)
+	if reason := s.checkAbove(op, w.Generation()); reason != ReasonNone {
 		return reason
 	}
 	s.machine.between()
-	return s.wake(s.enter(c, w.Generation(), sender, d.Op))
+	return s.wake(s.enter(c, w.Generation(), sender, op))
 }
 
-func (s *Slot) checkAbove(op wire.Op, generation uint64) Reason {
+func (s *Slot) checkAbove(op Offset, generation uint64) Reason {
 	switch {
-	case op == 0 || op > OpMax:
+	case op == 0 || op > s.machine.OpMax:
 		return ReasonOpRange
 	case s.LeadLast.Generation() != generation || op > s.LeadLast.Op() && !mistaken("above-last"):
 		return ReasonAboveLast
@@ -55,7 +56,7 @@ func (s *Slot) checkAbove(op wire.Op, generation uint64) Reason {
 }
 
 // enter raises a cell, and says what that did.
-func (s *Slot) enter(c *Config, generation uint64, sender wire.ReplicaID, op wire.Op) Reason {
+func (s *Slot) enter(c *Config, generation uint64, sender wire.ReplicaID, op Offset) Reason {
 	if reason := s.Cell[sender].raise(generation, op); reason != ReasonNone {
 		return reason
 	}
@@ -77,7 +78,7 @@ func (s *Slot) enter(c *Config, generation uint64, sender wire.ReplicaID, op wir
 }
 
 // raise moves a cell up, from a value of the generation that was checked.
-func (w *Word) raise(generation uint64, op wire.Op) Reason {
+func (w *Word) raise(generation uint64, op Offset) Reason {
 	switch {
 	case w.Fenced() || w.Generation() != generation:
 		return ReasonOldCell
@@ -89,8 +90,8 @@ func (w *Word) raise(generation uint64, op wire.Op) Reason {
 }
 
 // quorumOp is the f-th largest of what the others have acknowledged.
-func (s *Slot) quorumOp(c *Config, generation uint64) wire.Op {
-	var acked []wire.Op
+func (s *Slot) quorumOp(c *Config, generation uint64) Offset {
+	var acked []Offset
 	for i := range c.Members {
 		op := s.Cell[i].Op()
 		if s.Cell[i].Fenced() || s.Cell[i].Generation() != generation {
@@ -110,7 +111,7 @@ func (s *Slot) quorumOp(c *Config, generation uint64) wire.Op {
 }
 
 // holders counts the cells at or above an op.
-func (s *Slot) holders(op wire.Op) (n int) {
+func (s *Slot) holders(op Offset) (n int) {
 	for _, cell := range s.Cell {
 		if cell.Op() >= op {
 			n++

@@ -15,12 +15,14 @@ import (
 func TestScenarios(t *testing.T) {
 	for name, scenario := range map[string]func() error{
 		"nothing is acknowledged that is not stored": nothingUnstoredIsAcknowledged,
-		"a fence stands":                           aFenceStands,
-		"an acknowledgement that jumps counts":     aJumpCounts,
-		"what is stale counts nothing":             staleCountsNothing,
-		"what is forged counts nothing":            forgedCountsNothing,
-		"answers carry the op of their own packet": answersCarryTheirOwnOp,
-		"nothing hostile is taken":                 nothingHostileIsTaken,
+		"a fence stands":                            aFenceStands,
+		"an acknowledgement that jumps counts":      aJumpCounts,
+		"what is stale counts nothing":              staleCountsNothing,
+		"what is forged counts nothing":             forgedCountsNothing,
+		"answers carry the op of their own packet":  answersCarryTheirOwnOp,
+		"nothing hostile is taken":                  nothingHostileIsTaken,
+		"a later epoch has its own ops":             aLaterEpochHasItsOwnOps,
+		"answers are of the generation that claims": answersAreOfTheirGeneration,
 	} {
 		if err := scenario(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -87,7 +89,7 @@ func nothingUnstoredIsAcknowledged() error {
 	for op := wire.Op(1); op <= 5; op++ {
 		for _, size := range []int{MaxBody + 1, MaxBody + 1, 10, 10} {
 			if v, answer := m.Datagram(addr(0), addr(1), acceptOf(c, op, size)); v == Answer {
-				if place := s.place(answered(answer)); place.Tag != Pack(s.Word.Generation(), op) {
+				if place := s.place(Offset(answered(answer))); place.Tag != Pack(s.Word.Generation(), Offset(op)) {
 					return fmt.Errorf("op %d was acknowledged, its place holds %x", op, uint64(place.Tag))
 				}
 			}
@@ -105,7 +107,7 @@ func aFenceStands() error {
 	fenced := wire.Op(0)
 	m.Between = func() { fenced = s.Fence() }
 	v, _ := m.Datagram(addr(0), addr(1), acceptOf(c, 3, 10))
-	if !s.Word.Fenced() || s.Word.Op() != fenced || v != Pass {
+	if !s.Word.Fenced() || wire.Op(s.Word.Op()) != fenced || v != Pass {
 		return fmt.Errorf("fenced at op %d, then the word is %x, verdict %d", fenced, uint64(s.Word), v)
 	}
 	m.Datagram(addr(0), addr(1), acceptOf(c, 2, 10))
@@ -204,6 +206,88 @@ func answersCarryTheirOwnOp() error {
 		return fmt.Errorf("op 2 was answered with op %d", answered(answer))
 	}
 	return nil
+}
+
+// aLaterEpochHasItsOwnOps runs a follower and a leader of an epoch whose ops do not fit a word as they are.
+func aLaterEpochHasItsOwnOps() error {
+	const last = wire.Epoch(1<<16 - 1)
+	for _, epoch := range []wire.Epoch{1, 2, last} {
+		base := epoch.Base()
+		m, c, l := NewMachine(4), config(3, 1), config(3, 0)
+		c.View, l.View = epoch.First()+3, epoch.First()+3
+		f, s := m.Open(Key{addr(1), group}), m.Open(Key{addr(0), group})
+		f.Arm(c, base)
+		s.Lead(l, make([]wire.Op, 3), base)
+		for _, op := range []wire.Op{0, 1, base, base - 1, base + 2, base - 1<<44 + 1, base + 1<<44, base + 1<<44 + 1, base + 1<<48 + 1} {
+			if v, _ := m.Datagram(addr(0), addr(1), acceptOf(c, op, 10)); v != Pass || f.Pending() != 0 {
+				return fmt.Errorf("epoch %d: op %d of another epoch, or out of turn: verdict %d", epoch, op, v)
+			}
+		}
+		for op := base + 1; op <= base+3; op++ {
+			v, answer := m.Datagram(addr(0), addr(1), acceptOf(c, op, 10))
+			if v != Answer || answered(answer) != op {
+				return fmt.Errorf("epoch %d: op %d: verdict %d", epoch, op, v)
+			}
+			s.Extend(op)
+			m.Datagram(addr(1), addr(0), answer)
+			if s.Chosen() != op || s.Cells(nil)[1] != op {
+				return fmt.Errorf("epoch %d: op %d was acknowledged, chosen %d, cells %v", epoch, op, s.Chosen(), s.Cells(nil))
+			}
+		}
+		if f.Claim(4) || !f.Claim(base+4) {
+			return fmt.Errorf("epoch %d: the next op, and only it, can be claimed", epoch)
+		}
+		var got []wire.Op
+		if end := f.Fence(); end != base+4 {
+			return fmt.Errorf("epoch %d: fenced at %d", epoch, end)
+		}
+		f.Drain(func(f wire.Frame) { got = append(got, f.Op-base) })
+		if fmt.Sprint(got) != "[1 2 3]" {
+			return fmt.Errorf("epoch %d: drained %v", epoch, got)
+		}
+	}
+	return nil
+}
+
+// answersAreOfTheirGeneration ends the generation of an op behind its claim, and writes over its configuration.
+func answersAreOfTheirGeneration() error {
+	m, s, c := follower(8)
+	later := c
+	later.Members = slices.Clone(c.Members)
+	later.Members[1].Incarnation++
+	m.Behind = func() {
+		m.Behind = nil
+		for range 2 {
+			s.Fence()
+			s.Drain(func(wire.Frame) {})
+			s.Arm(later, 1)
+		}
+	}
+	_, answer := m.Datagram(addr(0), addr(1), acceptOf(c, 1, 10))
+	f, _, _, err := wire.Parse(answer)
+	if err != nil || f.Incarnation != c.Members[1].Incarnation {
+		return fmt.Errorf("incarnation %d acknowledges what incarnation %d has stored (%v)", f.Incarnation, c.Members[1].Incarnation, err)
+	}
+	return nil
+}
+
+func TestWordsComeToTheirEnd(t *testing.T) {
+	m, s, c := follower(8)
+	m.OpMax = 6
+	var got []Verdict
+	for op := wire.Op(1); op <= 7; op++ {
+		v, _ := m.Datagram(addr(0), addr(1), acceptOf(c, op, 10))
+		got = append(got, v)
+	}
+	if !slices.Equal(got, []Verdict{Answer, Answer, Answer, Answer, Answer, Answer, Pass}) || s.Claim(7) {
+		t.Errorf("verdicts %v; what is beyond the word cannot be claimed", got)
+	}
+	if !s.Worn(1) || s.Worn(0) {
+		t.Error("at its last op the word is worn, with a margin")
+	}
+	if s.Fence(); s.Worn(1) {
+		t.Error("a word that is fenced needs no fence")
+	}
 }
 
 func TestClaimedOpsAreSkipped(t *testing.T) {

@@ -8,31 +8,53 @@ import (
 )
 
 // Arm lets the programs acknowledge for a follower, from the end of its log on. The slot must be fenced and
-// drained.
+// drained, and the end no lower than the base of the view's epoch, and one that its words hold.
 func (s *Slot) Arm(c Config, last wire.Op) {
 	if !s.Word.Fenced() || s.cursor != s.Word.Op() {
 		panic(fmt.Sprintf("model: armed before it was fenced and drained: op %d of %d", s.cursor, s.Word.Op()))
 	}
+	end := s.machine.end(&c, last)
 	g := s.Word.Generation() + 1
 	s.follow[g&1] = c
-	s.cursor = last
-	s.Released = Pack(g, last)
-	s.Word = Pack(g, last)
+	s.cursor = end
+	s.Released = Pack(g, end)
+	s.Word = Pack(g, end)
+}
+
+// end is the offset at which a log ends.
+func (m *Machine) end(c *Config, last wire.Op) Offset {
+	end := c.known(last)
+	if last < c.base() || end > m.OpMax {
+		panic(fmt.Sprintf("model: a log that ends at op %d, in the epoch that begins behind op %d", last, c.base()))
+	}
+	return end
+}
+
+// following is what holds for a follower in the present generation.
+func (s *Slot) following() *Config { return &s.follow[s.Word.Generation()&1] }
+
+// leading is the same for a leader.
+func (s *Slot) leading() *Config { return &s.lead[s.LeadWord.Generation()&1] }
+
+// Worn reports that an armed slot has come so near the largest op of its words that it is to be fenced.
+func (s *Slot) Worn(margin Offset) bool {
+	return !s.Word.Fenced() && s.Word.Op() > s.machine.OpMax-margin
 }
 
 // Fence takes the end of the log back and returns the op that was claimed last.
 func (s *Slot) Fence() wire.Op {
 	s.Word |= Fenced
-	return s.Word.Op()
+	return s.following().op(s.Word.Op())
 }
 
 // Claim takes the next op for user space. On success the caller appends it before it drains again.
 func (s *Slot) Claim(op wire.Op) bool {
-	if s.Word.Fenced() || op != s.Word.Op()+1 || op > OpMax {
+	next := s.Word.Op() + 1
+	if s.Word.Fenced() || op != s.following().op(next) || next > s.machine.OpMax {
 		return false
 	}
-	s.Word = Pack(s.Word.Generation(), op)
-	s.claimed = append(s.claimed, op)
+	s.Word = Pack(s.Word.Generation(), next)
+	s.claimed = append(s.claimed, next)
 	return true
 }
 
@@ -54,6 +76,9 @@ func (s *Slot) Drain(take func(wire.Frame)) (n int) {
 		if err != nil {
 			panic(fmt.Sprintf("model: the programs stored what is no frame: %v", err))
 		}
+		if want := s.following().op(op); f.Op != want {
+			panic(fmt.Sprintf("model: op %d where op %d was claimed", f.Op, want))
+		}
 		take(f)
 		s.cursor = op
 		n++
@@ -71,9 +96,9 @@ func (s *Slot) Lead(c Config, acked []wire.Op, last wire.Op) {
 	s.Retire()
 	g := s.LeadWord.Generation() + 1
 	s.lead[g&1] = c
-	s.LeadLast = Pack(g, last)
+	s.LeadLast = Pack(g, s.machine.end(&c, last))
 	for i, op := range acked {
-		s.Cell[i] = Pack(g, min(op, last))
+		s.Cell[i] = Pack(g, c.known(min(op, last)))
 	}
 	s.ChosenMark = Pack(g, s.quorumOp(&c, g))
 	s.LeadWord = Pack(g, 0)
@@ -90,19 +115,18 @@ func (s *Slot) Retire() {
 
 // Extend tells the programs the last op, before it is sent.
 func (s *Slot) Extend(last wire.Op) {
-	s.LeadLast = Pack(s.LeadLast.Generation(), min(max(last, s.LeadLast.Op()), OpMax))
+	s.LeadLast = Pack(s.LeadLast.Generation(), min(max(s.leading().known(last), s.LeadLast.Op()), s.machine.OpMax))
 }
 
 // Cells appends what each member has acknowledged in the leader's present generation.
 func (s *Slot) Cells(to []wire.Op) []wire.Op {
-	g := s.LeadWord.Generation()
-	c := &s.lead[g&1]
+	g, c := s.LeadWord.Generation(), s.leading()
 	for i := range c.Members {
 		op := s.Cell[i].Op()
 		if s.Cell[i].Generation() != g || i == int(c.Self) {
 			op = 0
 		}
-		to = append(to, op)
+		to = append(to, c.acked(op))
 	}
 	return to
 }
@@ -112,17 +136,17 @@ func (s *Slot) Chosen() wire.Op {
 	if s.ChosenMark.Generation() != s.LeadWord.Generation() {
 		return 0
 	}
-	return s.ChosenMark.Op()
+	return s.leading().acked(s.ChosenMark.Op())
 }
 
 // Acknowledge enters what user space heard of a member into its cell.
 func (s *Slot) Acknowledge(member wire.ReplicaID, op wire.Op) {
-	g := s.LeadWord.Generation()
-	c := &s.lead[g&1]
-	if s.LeadWord.Fenced() || int(member) >= len(c.Members) || member == c.Self || op > s.LeadLast.Op() {
+	c := s.leading()
+	at := c.known(op)
+	if s.LeadWord.Fenced() || int(member) >= len(c.Members) || member == c.Self || at > s.LeadLast.Op() {
 		return
 	}
-	if s.Cell[member].Op() < op {
-		s.Cell[member] = Pack(g, op)
+	if s.Cell[member].Op() < at {
+		s.Cell[member] = Pack(s.LeadWord.Generation(), at)
 	}
 }

@@ -104,8 +104,8 @@ static __always_inline long replace_tc(void *ctx, const struct packet *in, struc
 	return bpf_l4_csum_replace(ctx, at, 0, rest, never_zero);
 }
 
-/* Rewrites the packet. It may fail only where the op is stored: then the answer is as good as lost. */
-static __always_inline long answer(void *ctx, enum hook hook, __u32 length, struct scratch *s, const struct config *c)
+/* Makes the answer, beside the packet. */
+static __always_inline void make_answer(struct scratch *s, const struct config *c)
 {
 	__u64 k0 = c->key[0], k1 = c->key[1];
 
@@ -113,6 +113,11 @@ static __always_inline long answer(void *ctx, enum hook hook, __u32 length, stru
 	answer_frame(&s->in.frame, &s->out.frame, c);
 	if (k0 || k1)
 		s->out.frame.mac = siphash(frame_words(&s->out), FRAME_BYTES, k0, k1);
+}
+
+/* Rewrites the packet. It may fail only where the op is stored: then the answer is as good as lost. */
+static __always_inline long send_answer(void *ctx, enum hook hook, __u32 length, struct scratch *s)
+{
 	if (hook == HOOK_XDP)
 		return replace_xdp(ctx, &s->out, length);
 	return replace_tc(ctx, &s->in, &s->out, length);

@@ -3,7 +3,8 @@
  *
  *	check everything - note the time - claim - write the record - publish its tag - answer
  *
- * Nothing can fail between claim and tag. Every doubt before the claim passes the packet up unchanged. */
+ * Nothing can fail between claim and tag. Every doubt before the claim passes the packet up unchanged. What the answer
+ * says is made before the claim too: only until then is it certain that the generation's record has not changed. */
 #pragma once
 
 #include "answer.h"
@@ -93,9 +94,10 @@ static __always_inline enum reason still_held(struct control *control, __u64 wor
 	return REASON_REACKED;
 }
 
-static __always_inline enum reason store(struct control *control, struct record *record, struct scratch *s, __u64 word)
+static __always_inline enum reason store(struct control *control, struct record *record, struct scratch *s, __u64 word,
+					 __u64 op)
 {
-	__u64 next = word_make(word_generation(word), s->in.frame.op);
+	__u64 next = word_make(word_generation(word), op);
 
 	if (compare_and_swap(&control->word, word, next) != word)
 		return REASON_RACED;
@@ -109,12 +111,13 @@ static __always_inline enum reason follow(void *ctx, enum hook hook, __u32 lengt
 {
 	__u64 word = READ_ONCE(control->word);
 	struct config *config = config_of(slot, 0, word_generation(word));
-	__u64 op = s->in.frame.op;
 	struct record *record;
 	enum reason reason;
+	__u64 op;
 
 	if (!word_armed(word) || !config)
 		return REASON_FENCED;
+	op = op_of(&s->in, config);
 	reason = check_identity(&s->in, config);
 	if (reason == REASON_NONE && s->in.frame.sender != config->leader)
 		reason = REASON_WRONG_SENDER;
@@ -129,6 +132,7 @@ static __always_inline enum reason follow(void *ctx, enum hook hook, __u32 lengt
 	record = record_of(slot, op);
 	if (!record)
 		return REASON_NO_LOG;
+	make_answer(s, config);
 
 	reason = note_time(control);
 	if (reason != REASON_NONE)
@@ -136,8 +140,8 @@ static __always_inline enum reason follow(void *ctx, enum hook hook, __u32 lengt
 	if (op <= word_op(word))
 		reason = still_held(control, word);
 	else
-		reason = store(control, record, s, word);
+		reason = store(control, record, s, word, op);
 	if (reason == REASON_RACED)
 		return reason;
-	return answer(ctx, hook, length, s, config) ? REASON_UNANSWERED : reason;
+	return send_answer(ctx, hook, length, s) ? REASON_UNANSWERED : reason;
 }

@@ -40,6 +40,13 @@ static __always_inline enum reason check_identity(const struct packet *p, const 
 	return REASON_NONE;
 }
 
+/* The frame's op as words hold it. What lies before the epoch comes out above OP_MAX: a base has 16 bits, in front of
+ * 48 that are zero. */
+static __always_inline __u64 op_of(const struct packet *p, const struct config *c)
+{
+	return p->frame.op - c->base;
+}
+
 /* Verifies the code of the frame in the scratch memory. The frame is as it came when this returns. Without a
  * key there is no code, as in package paxos/wire. */
 static __always_inline enum reason check_mac(struct packet *p, __u32 length, const struct config *c)

@@ -53,7 +53,8 @@ struct control {
 	__u64 wake;
 	__u64 line2[5];
 
-	/* The highest op known to be chosen, and what each member acknowledged: generation and op. */
+	/* The highest op known to be chosen, and what each member acknowledged: generation and op. Like all ops in words
+	 * they are counted from the base of the generation's record. */
 	__u64 chosen;
 	__u64 cells[MAX_MEMBERS];
 	__u64 line3[6];
@@ -92,6 +93,7 @@ struct member {
 struct config {
 	__u64 cluster;
 	__u64 view;
+	__u64 base;   /* the op after which the view's epoch begins: words and cells count from it */
 	__u64 key[2]; /* of SipHash; zero for none */
 	__u32 group;
 	__u32 incarnation; /* our own */

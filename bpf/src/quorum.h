@@ -112,19 +112,21 @@ static __always_inline enum reason lead(struct scratch *s, __u32 slot, struct co
 	struct frame *f = &s->in.frame;
 	__u32 sender = f->sender;
 	enum reason reason;
+	__u64 op;
 
 	if (!word_armed(word) || !config)
 		return REASON_FENCED;
+	op = op_of(&s->in, config);
 	reason = check_identity(&s->in, config);
 	if (reason == REASON_NONE && f->length != 0)
 		reason = REASON_LENGTH;
 	if (reason == REASON_NONE)
 		reason = check_mac(&s->in, FRAME_BYTES, config);
 	if (reason == REASON_NONE)
-		reason = check_above(f->op, generation, control);
+		reason = check_above(op, generation, control);
 	if (reason != REASON_NONE)
 		return reason;
 	if (sender >= MAX_MEMBERS)
 		return REASON_WRONG_SENDER;
-	return wake(control, enter(control, config, generation, sender, f->op));
+	return wake(control, enter(control, config, generation, sender, op));
 }

@@ -4,8 +4,10 @@
  *	bit 63     62 .. 44      43 .. 0
  *	fenced     generation    op
  *
- * 44 bits of op last for half a year at a million ops a second, 19 bits of generation for half a million arms.
- * User space refuses to arm before either overflows, and the programs accept no op above OP_MAX. */
+ * An op is counted from the base of its epoch, which the record of the generation tells: of a frame's 64 bits the
+ * upper 16 are the epoch's. 44 bits of op last for half a year at a million ops a second, 19 bits of generation
+ * for half a million arms. User space refuses to arm before either overflows, and the programs accept no op above
+ * OP_MAX. */
 #pragma once
 
 #include <linux/types.h>

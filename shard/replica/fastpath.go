@@ -25,6 +25,10 @@ type FastPath interface {
 	// incarnation in a.Vector. It is fenced and drained when this is called. With an error nothing is armed, and
 	// user space goes on alone until the replica tries again, at the latest with the next view.
 	Arm(a paxos.Arm) error
+	// Worn reports that what is armed has come near the last op that it can number, in this epoch or at all. It is
+	// asked on every turn, and must cost next to nothing. It is fenced then, drained and armed anew; if nothing is
+	// gained by that, Arm fails, and user space goes on alone: beyond its last op nobody could claim.
+	Worn() bool
 	// Fence stops it, and then gives every frame that it acknowledged and that Drain has not given yet, in the
 	// order of their ops and without holes other than the ops that were claimed. It waits for those that are being
 	// stored. Nothing is acknowledged after it returns, repetitions included. It returns when anything was
@@ -86,6 +90,9 @@ func (NoFastPath) Offers() Offloads { return NoOffloads }
 
 // Arm is never called, because nothing is offered.
 func (NoFastPath) Arm(paxos.Arm) error { return ErrNoFastPath }
+
+// Worn is never asked, because nothing is armed.
+func (NoFastPath) Worn() bool { return false }
 
 // Fence has nothing to stop.
 func (NoFastPath) Fence(func(wire.Frame)) wire.Time { return 0 }

@@ -76,8 +76,9 @@ func (r *Replica) FastPath() FastStats {
 // beginFast takes in what the fast path has done since the last turn. Its entries come before anything that has
 // arrived: a heartbeat tells of them, and would make the core ask for what is here.
 func (r *Replica) beginFast(t Instant) {
-	if on := r.fast.wish & r.fast.port.Offers(); on != r.fast.on {
-		r.fast.on = on
+	k := &r.fast
+	if on := k.wish & k.port.Offers(); on != k.on || k.armed && k.port.Worn() && !mutant.On("worn-unfenced") {
+		k.on = on
 		r.armFast(t)
 	}
 	r.drainFast(t)

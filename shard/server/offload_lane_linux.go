@@ -144,6 +144,9 @@ func (l *lane) Arm(a paxos.Arm) error {
 	return l.begin(func() error { return l.slot.Arm(c, a.Last) })
 }
 
+// Worn reports that the slot's words come to their end.
+func (l *lane) Worn() bool { return l.slot != nil && l.slot.Worn() }
+
 // Fence takes the end of the log back.
 func (l *lane) Fence(take func(wire.Frame)) wire.Time {
 	if l.slot == nil {
