@@ -62,8 +62,10 @@ fuzz: ## run every fuzz target for FUZZTIME
 	@GO=$(GO) bash .ci/fuzz $(FUZZTIME)
 
 .PHONY: sim
-sim: ## run SEEDS seeds of the deterministic simulator
+sim: ## run SEEDS seeds of the deterministic simulator, as many of its swarm, and a third as many across a loss
 	$(GO) run ./cmd/anode-lab sim --seeds $(SEEDS)
+	$(GO) run ./cmd/anode-lab sim --seeds $(SEEDS) --swarm
+	$(GO) run ./cmd/anode-lab sim --seeds $$(( ($(SEEDS) + 2) / 3 )) --loss
 
 .PHONY: lint
 lint: $(GOLANGCI_DIR)/golangci-lint ## run the linters of .golangci.yml (built on first use)

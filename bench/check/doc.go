@@ -23,10 +23,16 @@
 // other (the zones of Gibbons and Korach). Reads that several versions would explain (an absent key after
 // two deletes, a value written twice) are matched by ruling out what is impossible.
 //
-// From that follows a graph over transactions: ww (overwrote), wr (read what was written), rw (read what
-// was then overwritten), rt (ended before the other began). A cycle in it cannot be put in any order. Real
-// time is encoded in a chain of extra nodes, one per instant at which something ended, so that the graph
-// stays linear in the size of the history. Cycles are named as Adya and Elle name them.
+// From that follows a graph over transactions: ww (overwrote), wr (read what was written), rw (read
+// what was then overwritten), so (ended before the same client began the other), rt (ended before another began). A
+// cycle in it cannot be put in any order. Time is encoded in chains of extra nodes, one per instant at which
+// something ended, so that the graph stays linear in the size of the history.
+//
+// Cycles are named as Adya and Elle name them: G0 of ww alone, G1c of ww and wr, G-single with one rw, G2-item with
+// more; with -process where it takes the order of one client's own transactions to see that something is wrong,
+// and with -realtime where it takes that of different clients'. They are sought in this order, values alone before
+// sessions before real time, and only the first that explains a component is told: the worst, and of those a short one.
+// G1a and G1b are no cycles and have no such variants.
 //
 // A transaction with an unknown outcome counts as committed, all of it, as soon as a committed transaction
 // read something that it alone could have written; until then it may or may not have happened.

@@ -75,6 +75,7 @@ func (c *cluster) inspect(s *seat) {
 		c.w.fail("%v: acts in view %d, promised on disk %d", s, now.Promised, promise.View)
 	}
 	if now.Role.Serving && now.LastNormal > c.views[s.group] {
+		c.accede(s, &now)
 		c.views[s.group] = now.LastNormal
 	}
 	c.compareEntries(s, now.State)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"math/rand"
 	"slices"
 
 	"github.com/anodekv/anode/paxos/wire"
@@ -52,10 +51,6 @@ func FaultKinds() []string {
 // RunCut plays one seed, of a swarm or not, without what is cut off.
 func RunCut(seed int64, swarm bool, cut Cut) (Report, error) {
 	return guarded(seed, func() (Report, error) {
-		s := newCutSimulation(seed, cut)
-		if swarm {
-			s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
-		}
-		return s.run()
+		return newCutSimulation(seed, swarm, cut).run()
 	})
 }

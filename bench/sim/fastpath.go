@@ -21,6 +21,8 @@ type fastPath struct {
 	recent [8]transport.Datagram
 	next   int
 	fences int
+	// found: in this turn a fence found entries that only the kernel knew.
+	found bool
 	// gapped, full: entries were passed on because of that, and none was stored since.
 	gapped, full bool
 	gaps, fulls  uint64
@@ -78,6 +80,7 @@ func (f *fastPath) Fence(take func(wire.Frame)) wire.Time {
 		f.fences++
 		if n > 0 {
 			f.s.c.situations[kernelFenceFound]++
+			f.found = true
 		}
 	}
 	return f.slot.AckedAt

@@ -39,7 +39,7 @@ func (p *Plan) drawKernel(seed int64) {
 	}
 	k.Log = []int{4, 32, 1024}[r.Intn(3)]
 	k.Switched = r.Intn(2) == 0
-	k.Lag, k.Rivals = 0.2*r.Float64(), 0.1*r.Float64()
+	k.Lag, k.Rivals = calmLag*r.Float64(), calmRivals*r.Float64()
 	if r.Intn(8) == 0 {
 		k.Words = model.Offset(50 + r.Intn(500))
 	}
@@ -181,9 +181,16 @@ func (s *seat) wish(o replica.Offloads) {
 	}
 }
 
-// calmKernels ends the meddling: everything that the plan offers is on.
+// How far user space may be behind the kernel once all faults are over.
+const (
+	calmLag    = 0.2
+	calmRivals = 0.1
+)
+
+// calmKernels ends the meddling: everything that the plan offers is on, and user space keeps up.
 func (c *cluster) calmKernels() {
 	c.calm = true
+	c.plan.Kernel.Lag, c.plan.Kernel.Rivals = min(c.plan.Kernel.Lag, calmLag), min(c.plan.Kernel.Rivals, calmRivals)
 	for _, h := range c.hosts {
 		if h.kernel == nil {
 			continue

@@ -53,19 +53,7 @@ func newLoss(seed int64) *loss {
 	return &loss{simulation: s, group: wire.GroupID(s.w.rand.Intn(s.plan().Groups))}
 }
 
-func (l *loss) run() (Report, error) {
-	s := l.simulation
-	err := l.play()
-	s.c.tallySettled()
-	s.c.tallyKernels()
-	s.report.Simulated, s.report.Faults = wire.Duration(s.w.now), s.nemesis.count
-	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
-	s.report.Situations, s.report.LongestDoubt, s.report.Trace = s.c.situations, s.c.longestDoubt, s.w.trace.Sum64()
-	if err != nil {
-		return s.report, fmt.Errorf("seed %d: %w", s.report.Seed, err)
-	}
-	return s.report, nil
-}
+func (l *loss) run() (Report, error) { return l.finish(l.play()) }
 
 func (l *loss) play() error {
 	for _, c := range l.clients {

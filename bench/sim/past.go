@@ -68,7 +68,7 @@ func (c *client) recall() {
 
 // recallAccounts reads all accounts as they were.
 func (c *client) recallAccounts(at txn.Timestamp) {
-	keys := make([][]byte, accounts)
+	keys := make([][]byte, c.s.plan().Accounts)
 	for i := range keys {
 		keys[i] = []byte(account(i))
 	}
@@ -78,7 +78,7 @@ func (c *client) recallAccounts(at txn.Timestamp) {
 			sum += balance(check.Value{Present: v.Found, Data: string(v.Value)})
 			fmt.Fprintf(&all, "%v %s;", v.Found, v.Value)
 		}
-		if sum != accounts*opening {
+		if sum != int64(c.s.plan().Accounts)*opening {
 			c.s.w.fail("client %d: the accounts held %d at %d: %s", c.id, sum, at, &all)
 		}
 		before, again := m.seen[at]

@@ -10,6 +10,8 @@ import (
 // Plan is the size of a run. It is drawn from the seed.
 type Plan struct {
 	Hosts, Replicas, Groups, Clients int
+	// Registers, Lists and Accounts are how many keys of each kind the clients use.
+	Registers, Lists, Accounts int
 	// Faults is how long faults go on; longer, if by then too little has happened.
 	Faults wire.Duration
 	Window int
@@ -42,6 +44,8 @@ func drawPlan(r *rand.Rand) Plan {
 		Faults:   minFaults + wire.Duration(r.Int63n(int64(wire.Second))),
 		Window:   []int{1, 4, 64}[r.Intn(3)],
 		Batch:    []int{200, 1336}[r.Intn(2)],
+
+		Registers: 8, Lists: 4, Accounts: 6,
 	}
 	p.Hosts = p.Replicas
 	if r.Intn(4) == 0 {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"math/rand"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -62,9 +63,7 @@ type simulation struct {
 }
 
 // Run plays one seed. The error says what went wrong; the report is complete as far as the run went.
-func Run(seed int64) (Report, error) {
-	return guarded(seed, func() (Report, error) { return newSimulation(seed).run() })
-}
+func Run(seed int64) (Report, error) { return RunCut(seed, false, Cut{}) }
 
 // guarded makes a panic the failure of its run: who plays thousands of seeds must learn which one it was.
 func guarded(seed int64, play func() (Report, error)) (r Report, err error) {
@@ -77,7 +76,11 @@ func guarded(seed int64, play func() (Report, error)) (r Report, err error) {
 }
 
 func (s *simulation) run() (Report, error) {
-	err := s.play()
+	return s.finish(s.play())
+}
+
+// finish completes the report of a run that ended so.
+func (s *simulation) finish(err error) (Report, error) {
 	s.report.Simulated = wire.Duration(s.w.now)
 	s.report.Messages, s.report.Lost, s.report.Duplicated = s.c.net.sent, s.c.net.lost, s.c.net.dup
 	s.report.Faults = s.nemesis.count
@@ -94,14 +97,17 @@ func (s *simulation) run() (Report, error) {
 	return s.report, nil
 }
 
-func newSimulation(seed int64) *simulation { return newCutSimulation(seed, Cut{}) }
+func newSimulation(seed int64) *simulation { return newCutSimulation(seed, false, Cut{}) }
 
-func newCutSimulation(seed int64, cut Cut) *simulation {
+func newCutSimulation(seed int64, swarm bool, cut Cut) *simulation {
 	w := newWorld(seed)
 	plan := drawPlan(w.rand)
-	cut.plan(&plan)
 	plan.drawLeases(seed)
 	plan.drawKernel(seed)
+	if swarm {
+		plan.drawSizes(seed)
+	}
+	cut.plan(&plan)
 	s := &simulation{w: w, c: newCluster(w, plan), cut: cut, report: Report{Seed: seed, Plan: plan}}
 	s.c.giveKernels(seed)
 	s.memory.seen = map[txn.Timestamp]string{}
@@ -109,6 +115,9 @@ func newCutSimulation(seed int64, cut Cut) *simulation {
 		s.clients = append(s.clients, newClient(s, i))
 	}
 	s.nemesis = &nemesis{c: s.c, hosts: plan.Hosts + plan.Clients, count: map[string]int{}, mix: faults, cut: cut}
+	if swarm {
+		s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
+	}
 	return s
 }
 
@@ -173,9 +182,9 @@ func (s *simulation) unrest() string {
 }
 
 // held is what the lists hold, those that nobody ever appended to included.
-func held(final map[string]check.Value) map[string]check.Value {
+func (s *simulation) held(final map[string]check.Value) map[string]check.Value {
 	all := map[string]check.Value{}
-	for i := range lists {
+	for i := range s.plan().Lists {
 		all[list(i)] = final[list(i)]
 	}
 	return all
@@ -191,15 +200,15 @@ func (s *simulation) judge() error {
 		}
 		return fmt.Errorf("the last read was not answered")
 	}
-	keys := make([]string, accounts)
+	keys := make([]string, s.plan().Accounts)
 	for i := range keys {
 		keys[i] = account(i)
 	}
 	verdicts := map[string]check.Verdict{
 		"registers":    check.Registers(s.history),
 		"transactions": check.Transactions(s.history),
-		"lists":        check.ExactlyOnce(s.history, held(final)),
-		"bank":         check.Bank(s.history, check.Accounts{Keys: keys, Total: accounts * opening, Balance: parseBalance}),
+		"lists":        check.ExactlyOnce(s.history, s.held(final)),
+		"bank":         check.Bank(s.history, check.Accounts{Keys: keys, Total: int64(s.plan().Accounts) * opening, Balance: parseBalance}),
 	}
 	for i := range counters {
 		verdicts[counter(i)] = check.Counter(s.history, counter(i), final[counter(i)])

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -40,10 +41,31 @@ func TestSwarm(t *testing.T) {
 }
 
 func TestSameSeedSameTrace(t *testing.T) {
-	one, _ := Run(42)
-	two, _ := Run(42)
-	if one.Trace != two.Trace || one.Messages != two.Messages {
-		t.Errorf("the same seed gave two runs:\n%+v\n%+v", one, two)
+	for name, run := range map[string]func(int64) (Report, error){"plain": Run, "swarm": RunSwarm} {
+		one, _ := run(42)
+		two, _ := run(42)
+		if one.Trace != two.Trace || one.Messages != two.Messages {
+			t.Errorf("%s: the same seed gave two runs:\n%+v\n%+v", name, one, two)
+		}
+	}
+}
+
+// A swarm draws its sizes.
+func TestSwarmSizes(t *testing.T) {
+	met := map[string]int{}
+	for seed := range int64(200) {
+		p := newCutSimulation(seed, true, Cut{}).plan()
+		for name, n := range map[string]int{"replicas": p.Replicas, "groups": p.Groups, "clients": p.Clients, "registers": p.Registers, "accounts": p.Accounts} {
+			met[fmt.Sprint(name, " ", n)]++
+		}
+		if cut := newCutSimulation(seed, true, Cut{Clients: 2}).plan(); cut.Clients != 2 || cut.Replicas != p.Replicas {
+			t.Errorf("seed %d: cut to %+v, of %+v", seed, cut, p)
+		}
+	}
+	for _, want := range []string{"replicas 3", "replicas 5", "replicas 7", "groups 1", "groups 6", "clients 2", "clients 10", "registers 2", "registers 32", "accounts 2", "accounts 12"} {
+		if met[want] == 0 {
+			t.Errorf("no run has %s: %v", want, met)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand"
 
 	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/shard/replica"
 )
 
 // Faults that only swarms know; see [RunSwarm].
@@ -15,14 +16,25 @@ var swarmFaults = []fault{
 // swarmSource keeps what a swarm draws apart from what the run itself draws.
 const swarmSource = 0x5eed5
 
-// RunSwarm plays one seed with a mix of faults of its own: some of all there are, and sometimes one alone. What a
+// RunSwarm plays one seed with sizes and a mix of faults of its own: some of all there are, and sometimes one alone. What a
 // mixture of everything hides, because one fault undoes the work of another, shows in a run that has few.
-func RunSwarm(seed int64) (Report, error) {
-	return guarded(seed, func() (Report, error) {
-		s := newSimulation(seed)
-		s.nemesis.draw(rand.New(rand.NewSource(seed ^ swarmSource)))
-		return s.run()
-	})
+func RunSwarm(seed int64) (Report, error) { return RunCut(seed, true, Cut{}) }
+
+// drawSizes draws how large a swarm's cluster is, how many use it, how much they get into each other's way, and how far
+// user space is behind the kernel.
+func (p *Plan) drawSizes(seed int64) {
+	r := rand.New(rand.NewSource(seed ^ 0x73697a65))
+	p.Replicas = []int{3, 3, 3, 5, 5, 7}[r.Intn(6)]
+	p.Hosts = p.Replicas + []int{0, 0, 1, 3}[r.Intn(4)]
+	p.Groups = []int{1, 2, 3, 4, 6}[r.Intn(5)]
+	p.Clients = 2 + r.Intn(9)
+	p.Registers = []int{2, 8, 32}[r.Intn(3)]
+	p.Lists = []int{2, 4, 8}[r.Intn(3)]
+	p.Accounts = []int{2, 6, 12}[r.Intn(3)]
+	if k := &p.Kernel; k.Offloads != replica.NoOffloads {
+		k.Log = []int{4, 32, 1024}[r.Intn(3)]
+		k.Lag, k.Rivals = []float64{0, calmLag, 0.9}[r.Intn(3)], []float64{0, calmRivals, 0.5}[r.Intn(3)]
+	}
 }
 
 // draw chooses the faults of a run.

@@ -8,14 +8,11 @@ import (
 	"github.com/anodekv/anode/bench/check"
 )
 
-// The keys of the workload. Few, so that transactions meet.
+// The keys of the workload, beside those of which a plan says how many. Few, so that transactions meet.
 const (
-	registers = 8
-	lists     = 4
-	accounts  = 6
-	opening   = 100 // what an account holds at first
-	pairs     = 3
-	counters  = 2
+	opening  = 100 // what an account holds at first
+	pairs    = 3
+	counters = 2
 )
 
 func register(i int) string { return "r" + strconv.Itoa(i) }
@@ -32,14 +29,14 @@ func (c *client) next() {
 	switch n := r.Intn(100); {
 	case n < 20:
 		a := c.begin()
-		a.read(true, func() { a.end(check.Committed) }, register(r.Intn(registers)))
+		a.read(true, func() { a.end(check.Committed) }, register(r.Intn(c.s.plan().Registers)))
 	case n < 34:
 		a := c.begin()
-		a.put(register(r.Intn(registers)), c.unique())
+		a.put(register(r.Intn(c.s.plan().Registers)), c.unique())
 		a.commit()
 	case n < 38:
 		a := c.begin()
-		a.delete(register(r.Intn(registers)))
+		a.delete(register(r.Intn(c.s.plan().Registers)))
 		a.commit()
 	case n < 53:
 		c.transfer()
@@ -60,7 +57,7 @@ func (c *client) next() {
 
 // transfer moves money between two accounts, most often of different shards.
 func (c *client) transfer() {
-	r := c.s.w.rand
+	r, accounts := c.s.w.rand, c.s.plan().Accounts
 	from := r.Intn(accounts)
 	to := (from + 1 + r.Intn(accounts-1)) % accounts
 	a := c.begin()
@@ -96,7 +93,7 @@ func parseBalance(v check.Value) (int64, error) {
 
 // audit reads all accounts in one read-only transaction.
 func (c *client) audit() {
-	keys := make([]string, accounts)
+	keys := make([]string, c.s.plan().Accounts)
 	for i := range keys {
 		keys[i] = account(i)
 	}
@@ -106,7 +103,7 @@ func (c *client) audit() {
 
 // appendLists appends one token to one or two lists.
 func (c *client) appendLists() {
-	r := c.s.w.rand
+	r, lists := c.s.w.rand, c.s.plan().Lists
 	first := r.Intn(lists)
 	keys := []string{list(first)}
 	if r.Intn(2) == 0 {
@@ -161,10 +158,11 @@ func (c *client) increment() {
 // readAll reads every key of the workload at the end, in a linearizable way.
 func (c *client) readAll(then func(map[string]check.Value)) {
 	var keys []string
+	p := c.s.plan()
 	for _, group := range []struct {
 		n   int
 		key func(int) string
-	}{{registers, register}, {lists, list}, {accounts, account}, {counters, counter}} {
+	}{{p.Registers, register}, {p.Lists, list}, {p.Accounts, account}, {counters, counter}} {
 		for i := range group.n {
 			keys = append(keys, group.key(i))
 		}

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/anodekv/anode/bench/sim"
 )
 
 // played has some seeds, the first of which is 5, played by a stand-in for the simulator, of which one fails. With
 // expected they must meet that.
-func played(seeds int, failing int64, expected ...string) (said string, err error) {
+func played(seeds int, failing int64, expected ...sim.Situation) (said string, err error) {
 	var out bytes.Buffer
 	t := newTotals(&out, func(seed int64) (sim.Report, error) {
 		if seed == failing {
@@ -23,7 +24,7 @@ func played(seeds int, failing int64, expected ...string) (said string, err erro
 	if expected != nil {
 		t.expected = expected
 	}
-	t.run(5, seeds, 2)
+	t.run(5, seeds, 2, time.Time{})
 	err = t.summary()
 	return out.String(), err
 }
@@ -50,16 +51,34 @@ func TestAFailureTellsHowToRepeatIt(t *testing.T) {
 	}
 }
 
-// Many seeds must have met everything that can be met; fewer need not.
+// As many seeds as should have met a thing must have; fewer need not.
 func TestWhatIsNeverMetFailsManySeeds(t *testing.T) {
-	if _, err := played(seedsForAll-1, 0, "met", "never"); err != nil {
+	met, never, seldom := sim.Situation{Name: "met", Seeds: 3}, sim.Situation{Name: "never", Seeds: 20}, sim.Situation{Name: "seldom", Seeds: 21}
+	if _, err := played(19, 0, met, never); err != nil {
 		t.Error(err)
 	}
-	if _, err := played(seedsForAll, 0, "met"); err != nil {
+	if _, err := played(20, 0, met); err != nil {
 		t.Error(err)
 	}
-	_, err := played(seedsForAll, 0, "met", "never")
-	if err == nil || err.Error() != "10000 seeds never met, and so did not test: never" {
+	_, err := played(20, 0, met, never, seldom)
+	if err == nil || err.Error() != "20 seeds never met, and so did not test: never" {
 		t.Error(err)
+	}
+}
+
+// When the time is over no seed is begun, and those that were played are told.
+func TestATimeLimitEndsARun(t *testing.T) {
+	var out bytes.Buffer
+	totals := newTotals(&out, func(seed int64) (sim.Report, error) {
+		time.Sleep(time.Millisecond)
+		return sim.Report{Seed: seed}, nil
+	}, false)
+	totals.run(1, 1_000_000, 2, time.Now().Add(20*time.Millisecond))
+	if err := totals.summary(); err != nil || totals.seeds == 0 || totals.seeds > 1000 {
+		t.Error(totals.seeds, err)
+	}
+	totals.run(1, 10, 2, time.Now().Add(-time.Second))
+	if totals.seeds > 1000 {
+		t.Error(totals.seeds)
 	}
 }
