@@ -21,6 +21,9 @@ func (l *Lab) logFile(node string) string { return filepath.Join(l.Dir(), node+"
 // LogFile is what a node has said, over all its lives.
 func (l *Lab) LogFile(i int) string { return l.logFile(l.state.Nodes[i].Name) }
 
+// DataDir is where a node keeps its promises.
+func (l *Lab) DataDir(i int) string { return l.dataDir(l.state.Nodes[i].Name) }
+
 func (l *Lab) dataDir(node string) string {
 	if l.state.Config.DataDir != "" {
 		return filepath.Join(l.state.Config.DataDir, node)
@@ -125,11 +128,18 @@ func (l *Lab) Resume(i int) error { return l.Signal(i, syscall.SIGCONT) }
 // Runs reports whether a node has a process, be it paused.
 func (l *Lab) Runs(i int) bool { return l.Nodes()[i].Process.lives() }
 
-// Wipe takes a node's disk away. [ErrRuns] says that it is still in use.
+// Wipe takes all away that is on a node's disk. [ErrRuns] says that it is still in use.
 func (l *Lab) Wipe(i int) error {
 	n := l.Nodes()[i]
 	if n.Process.lives() {
 		return fmt.Errorf("%w: %s", ErrRuns, n.Name)
 	}
-	return os.RemoveAll(l.dataDir(n.Name))
+	entries, err := os.ReadDir(l.dataDir(n.Name)) // the directory itself may be a disk
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(l.dataDir(n.Name), e.Name())))
+	}
+	return err
 }

@@ -21,13 +21,17 @@ const (
 	// recoverTime is what a restarted node has to take part again, when nothing disturbs it any more.
 	recoverTime = 60 * time.Second
 	watchEvery  = 100 * time.Millisecond
+	// pressTime is long enough for an election, and for a log of the kernel's to fill up under a load.
+	pressTime = 2 * time.Second
 )
 
 // nemesis carries out strikes.
 type nemesis struct {
-	lab  *lab.Lab
-	plan *Plan
-	say  func(format string, args ...any)
+	lab    *lab.Lab
+	plan   *Plan
+	say    func(format string, args ...any)
+	faults *lab.Faults
+	clocks *clocks
 	// killClients ends a process of clients, and starts another.
 	killClients func()
 
@@ -37,11 +41,17 @@ type nemesis struct {
 	claimed, weak map[int]bool
 	count         map[Kind]int
 	spared        int
-	broken        []string
+	// unpromised counts nodes that ended because their disks were full.
+	unpromised int
+	broken     []string
+	// objects are what the nodes' processes have held in the kernel.
+	objects []lab.KernelObject
 }
 
-func newNemesis(l *lab.Lab, p *Plan, say func(string, ...any)) *nemesis {
-	return &nemesis{lab: l, plan: p, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, count: map[Kind]int{}}
+func newNemesis(l *lab.Lab, p *Plan, c *clocks, say func(string, ...any)) (n *nemesis, err error) {
+	n = &nemesis{lab: l, plan: p, clocks: c, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, count: map[Kind]int{}}
+	n.faults, err = l.Faults(p.Seed)
+	return n, err
 }
 
 // most is how many nodes may be without memory at a time: with more a group is lost, and that is another test.
@@ -131,7 +141,7 @@ func (n *nemesis) carryOut(ctx context.Context, s Strike) (bool, error) {
 	}
 	node := n.victim(ctx, s.Victim)
 	switch s.Kind {
-	case Kill, Stop, Wipe, Pause, Slow:
+	case Kill, Stop, Wipe, Pause, Press, Slow, Full:
 		if !n.claim(node, s.Kind.costly()) {
 			return false, nil
 		}
@@ -147,6 +157,14 @@ func (n *nemesis) carryOut(ctx context.Context, s Strike) (bool, error) {
 		return n.turn(ctx, s)
 	case Pause:
 		return true, n.pause(ctx, node, s.For)
+	case Press:
+		return true, n.pause(ctx, node, pressTime+2*s.For)
+	case Full:
+		return true, n.fill(ctx, s, node)
+	case Loss, Corrupt, Repeat, Late:
+		return true, n.harm(ctx, node, s)
+	case Clock, Drift:
+		return true, n.misset(ctx, node, s)
 	case Slow:
 		return true, n.slow(ctx, node, s)
 	case Offload:
@@ -216,6 +234,7 @@ func (n *nemesis) restart(ctx context.Context, s Strike, node int) error {
 }
 
 func (n *nemesis) end(ctx context.Context, kind Kind, node int) error {
+	n.note(node)
 	if kind == Stop {
 		return n.lab.Stop(ctx, node)
 	}
@@ -252,145 +271,9 @@ func (n *nemesis) await(ctx context.Context, node int) {
 	}
 }
 
-// roll stops and starts all nodes in turn, as an upgrade does.
-func (n *nemesis) roll(ctx context.Context, s Strike) (bool, error) {
-	return n.oneByOne(ctx, Stop, s, slices.Collect(count(len(n.lab.Nodes()))))
-}
-
-// turn kills the leaders of all groups, one after the other.
-func (n *nemesis) turn(ctx context.Context, s Strike) (bool, error) {
-	all := n.look(ctx)
-	var leaders []int
-	for g := range n.plan.Shards {
-		if leader := leaderOf(all, g); leader >= 0 && !slices.Contains(leaders, leader) {
-			leaders = append(leaders, leader)
-		}
-	}
-	return n.oneByOne(ctx, Kill, s, leaders)
-}
-
-// oneByOne ends and starts nodes, each when the one before takes part again. It gives up when that takes long, for other strikes may
-// keep it from doing so.
-func (n *nemesis) oneByOne(ctx context.Context, kind Kind, s Strike, nodes []int) (done bool, err error) {
-	for _, node := range nodes {
-		if !n.claim(node, true) {
-			continue
-		}
-		one := s
-		one.Kind, one.For = kind, s.For/4
-		err := n.restart(ctx, one, node)
-		n.release(node)
-		if err != nil {
-			return done, err
-		}
-		done = true
-		for until := time.Now().Add(5 * time.Second); n.isWeak(node) && time.Now().Before(until) && ctx.Err() == nil; {
-			pause(ctx, 10*time.Millisecond)
-		}
-	}
-	return done, nil
-}
-
-func (n *nemesis) isWeak(node int) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.weak[node]
-}
-
-func (n *nemesis) pause(ctx context.Context, node int, d time.Duration) error {
-	if err := n.lab.Pause(node); err != nil {
-		return err
-	}
-	pause(ctx, d)
-	return n.lab.Resume(node)
-}
-
-// slow gives a process a part of its time, in slices of some milliseconds.
-func (n *nemesis) slow(ctx context.Context, node int, s Strike) error {
-	const slice = 20 * time.Millisecond
-	runs := time.Duration((0.05 + 0.6*s.Degree) * float64(slice))
-	for until := time.Now().Add(2 * s.For); time.Now().Before(until) && ctx.Err() == nil; {
-		if err := n.pause(ctx, node, slice-runs); err != nil {
-			return err
-		}
-		pause(ctx, runs)
-	}
-	return nil
-}
-
-// offload switches what the kernel does for one node, and later all of it on again.
-func (n *nemesis) offload(ctx context.Context, node int, s Strike) error {
-	ways := []string{"none", "ack", "broadcast", "quorum", "ack,quorum", "ack,broadcast", "broadcast,quorum"}
-	n.switchTo(ctx, node, ways[s.Part%len(ways)])
-	pause(ctx, s.For)
-	n.switchTo(ctx, node, lab.All)
-	return nil
-}
-
-// switchTo may fail: the node may be down.
-func (n *nemesis) switchTo(ctx context.Context, node int, way string) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	_ = n.lab.SetOffload(ctx, node, way)
-}
-
-// disconnect does something to the network.
-func (n *nemesis) disconnect(ctx context.Context, node int, s Strike) (err error) {
-	self, others, forever := []string{n.lab.Nodes()[node].Name}, n.others(node), context.WithoutCancel(ctx)
-	switch s.Kind {
-	case CutOff:
-		err = n.lab.Split(ctx, self, others)
-	case CutOut:
-		err = n.lab.Cut(ctx, self, others)
-	case CutIn:
-		err = n.lab.Cut(ctx, others, self)
-	case Split:
-		self, others = n.sides(s.Part)
-		err = n.lab.Split(ctx, self, others)
-	case Flap:
-		for until := time.Now().Add(s.For); time.Now().Before(until) && ctx.Err() == nil && err == nil; {
-			err = n.lab.Split(ctx, self, others)
-			pause(ctx, 20*time.Millisecond+time.Duration(s.Degree*float64(150*time.Millisecond)))
-			err = errors.Join(err, n.lab.Join(forever, self, others))
-			pause(ctx, 50*time.Millisecond)
-		}
-		return err
-	case Deaf:
-		err = n.lab.Deafen(ctx, self[0])
-		pause(ctx, s.For)
-		return errors.Join(err, n.lab.Undeafen(forever, self[0]))
-	default:
-		return fmt.Errorf("nobody knows how to do it")
-	}
-	pause(ctx, s.For)
-	return errors.Join(err, n.lab.Join(forever, self, others))
-}
-
-// others are all members but a node; the clients are one of them.
-func (n *nemesis) others(node int) (all []string) {
-	for i, other := range n.lab.Nodes() {
-		if i != node {
-			all = append(all, other.Name)
-		}
-	}
-	return append(all, lab.Clients)
-}
-
-// sides parts the members by the bits of a number.
-func (n *nemesis) sides(bits int) (a, b []string) {
-	for i, m := range n.others(-1) {
-		if bits>>i&1 == 1 {
-			a = append(a, m)
-		} else {
-			b = append(b, m)
-		}
-	}
-	return a, b
-}
-
 // heal ends all faults, and waits until every node takes part.
 func (n *nemesis) heal(ctx context.Context) error {
-	if err := n.lab.Heal(ctx); err != nil {
+	if err := errors.Join(n.lab.Heal(ctx), n.faults.Clear()); err != nil {
 		return err
 	}
 	for i := range n.lab.Nodes() {
@@ -399,6 +282,9 @@ func (n *nemesis) heal(ctx context.Context) error {
 			continue
 		}
 		if err := n.lab.Resume(i); err != nil {
+			return err
+		}
+		if err := n.clocks.mend(n.lab, i); err != nil {
 			return err
 		}
 		n.switchBack(ctx, i)
@@ -411,6 +297,35 @@ func (n *nemesis) switchBack(ctx context.Context, node int) {
 	if n.plan.Way == KernelToggled {
 		n.switchTo(ctx, node, lab.All)
 	}
+}
+
+// note takes down what a node's process holds in the kernel: nothing of it may be there when it has ended.
+func (n *nemesis) note(node int) {
+	held, err := n.lab.KernelObjects(node)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.objects = append(n.objects, held...)
+	if err != nil {
+		n.broken = append(n.broken, fmt.Sprintf("n%d: what it holds in the kernel: %v", node, err))
+	}
+}
+
+func (n *nemesis) noteAll() {
+	for i := range n.lab.Nodes() {
+		n.note(i)
+	}
+}
+
+// leftovers tells what is still there of what processes held that are no more.
+func (n *nemesis) leftovers() []string {
+	left, err := lab.Leftovers(n.objects)
+	switch {
+	case err != nil:
+		return []string{err.Error()}
+	case len(left) > 0:
+		return []string{fmt.Sprintf("of what ended processes held in the kernel is left: %v", left)}
+	}
+	return nil
 }
 
 // watch looks out for nodes that end by themselves, until the context ends.
@@ -440,14 +355,4 @@ func lastWords(path string) string {
 	}
 	b, _ := io.ReadAll(f)
 	return string(b)
-}
-
-func count(n int) func(func(int) bool) {
-	return func(yield func(int) bool) {
-		for i := range n {
-			if !yield(i) {
-				return
-			}
-		}
-	}
 }

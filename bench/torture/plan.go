@@ -36,6 +36,19 @@ const (
 	Flap Kind = "flap"
 	// Deaf has a node's kernel hear what its processes do not.
 	Deaf Kind = "deaf"
+	// Press is a long pause: the kernel's log of the node fills up, and entries pile up behind it.
+	Press Kind = "press"
+	// Loss drops packets, Corrupt changes them, Repeat sends them twice, at once or later, and Late has others overtake them; Part
+	// says which.
+	Loss    Kind = "loss"
+	Corrupt Kind = "corrupt"
+	Repeat  Kind = "repeat"
+	Late    Kind = "late"
+	// Clock sets a node's wall clock, Drift has its clocks gain or lose.
+	Clock Kind = "clock"
+	Drift Kind = "drift"
+	// Full leaves a node's disk without room: it ends when it cannot keep a promise.
+	Full Kind = "full disk"
 	// Offload switches the kernel path of a node, or parts of it.
 	Offload Kind = "offload"
 	// Clients kills a process of clients; another takes its place.
@@ -44,11 +57,12 @@ const (
 
 // Kinds are all that a plan may draw.
 func Kinds() []Kind {
-	return []Kind{Kill, Stop, Wipe, Roll, Turn, Pause, Slow, CutOff, CutOut, CutIn, Split, Flap, Deaf, Offload, Clients}
+	return []Kind{Kill, Stop, Wipe, Roll, Turn, Pause, Press, Slow, CutOff, CutOut, CutIn, Split, Flap, Deaf,
+		Loss, Corrupt, Repeat, Late, Clock, Drift, Full, Offload, Clients}
 }
 
 // costly kinds take the memory of a node.
-func (k Kind) costly() bool { return slices.Contains([]Kind{Kill, Stop, Wipe, Roll, Turn}, k) }
+func (k Kind) costly() bool { return slices.Contains([]Kind{Kill, Stop, Wipe, Roll, Turn, Full}, k) }
 
 // Role is whom a strike wants.
 type Role string
@@ -116,6 +130,8 @@ type Plan struct {
 	Way      Way    `json:"way"`
 	// Lease is the length of leader leases, 0 without.
 	Lease time.Duration `json:"lease"`
+	// Batch is how many commands share a log entry at most, 0 for as many as there is room for.
+	Batch int `json:"batch"`
 	// Only are the kinds of strikes that are drawn, all if empty.
 	Only []Kind `json:"only,omitempty"`
 }
@@ -134,6 +150,9 @@ func Draw(seed uint64) Plan {
 	p.Way = []Way{KernelOn, KernelOn, KernelToggled, KernelOff}[r.IntN(4)]
 	if r.IntN(3) == 0 {
 		p.Lease = 80 * time.Millisecond
+	}
+	if r.IntN(4) == 0 {
+		p.Batch = 1
 	}
 	return p
 }

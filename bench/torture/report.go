@@ -22,6 +22,9 @@ type Report struct {
 	// Faults counts the strikes that fell, by kind; Spared ones could not, or would have cost a group its memory.
 	Faults map[Kind]int `json:"faults"`
 	Spared int          `json:"spared"`
+	// Packets counts what was done to packets, and Unpromised the nodes that ended because they could not keep a promise.
+	Packets    Packets `json:"packets"`
+	Unpromised int     `json:"unpromised"`
 	Tally
 	// ClientsKilled counts processes of clients.
 	ClientsKilled int `json:"clients_killed"`
@@ -36,6 +39,14 @@ type Report struct {
 	Repeat string `json:"repeat,omitempty"`
 	// Failures are why it failed.
 	Failures []string `json:"failures,omitempty"`
+}
+
+// Packets counts what was done to packets.
+type Packets struct {
+	Dropped   uint64 `json:"dropped"`
+	Corrupted uint64 `json:"corrupted"`
+	Repeated  uint64 `json:"repeated"`
+	Delayed   uint64 `json:"delayed"`
 }
 
 // shownFailures is as much of the failures as a line has room for.

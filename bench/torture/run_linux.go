@@ -25,6 +25,8 @@ type Config struct {
 	Name, Program, Self string
 	// Folder takes what is left of a run that failed.
 	Folder string
+	// Env is added to the nodes' environment.
+	Env []string
 	// Log takes what happens.
 	Log io.Writer
 }
@@ -35,6 +37,7 @@ type run struct {
 	lab     *lab.Lab
 	nemesis *nemesis
 	dir     string // of this run
+	disks   string
 	began   time.Time
 	rounds  []Round
 	lasts   []LastRound
@@ -55,17 +58,47 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	if r.dir, err = os.MkdirTemp(cfg.Folder, fmt.Sprintf("seed-%d-", cfg.Plan.Seed)); err != nil {
 		return nil, err
 	}
-	if r.lab, err = lab.Up(ctx, r.labConfig()); err != nil {
-		return nil, errors.Join(err, os.RemoveAll(r.dir))
+	if err := r.up(ctx); err != nil {
+		return nil, errors.Join(err, r.down(ctx), os.RemoveAll(r.dir))
 	}
-	r.nemesis = newNemesis(r.lab, &cfg.Plan, r.say)
 	err = r.play(ctx)
 	r.judging.Wait()
 	return r.conclude(ctx, err)
 }
 
-func (r *run) labConfig() lab.Config {
+// up makes all that a run needs.
+func (r *run) up(ctx context.Context) (err error) {
+	if r.disks, err = makeDisks(r.Name, r.Plan.Replicas); err != nil {
+		return err
+	}
+	clocks := newClocks(filepath.Join(r.dir, "clocks"))
+	if err := os.Mkdir(clocks.dir, 0o700); err != nil {
+		return err
+	}
+	if r.lab, err = lab.Up(ctx, r.labConfig(clocks.dir)); err != nil {
+		return err
+	}
+	r.nemesis, err = newNemesis(r.lab, &r.Plan, clocks, r.say)
+	return err
+}
+
+// down takes it away, whole or as much of it as there is.
+func (r *run) down(ctx context.Context) (err error) {
+	if r.nemesis != nil {
+		err = r.nemesis.faults.Close()
+	}
+	if r.lab != nil {
+		err = errors.Join(err, lab.Down(context.WithoutCancel(ctx), r.Name))
+	}
+	if r.disks != "" {
+		err = errors.Join(err, dropDisks(r.disks))
+	}
+	return err
+}
+
+func (r *run) labConfig(clocks string) lab.Config {
 	c := lab.Config{Name: r.Name, Replicas: r.Plan.Replicas, Shards: r.Plan.Shards, Program: r.Program, Owned: true,
+		BatchCommands: r.Plan.Batch, DataDir: r.disks, Env: append([]string{clocksVariable + "=" + clocks}, r.Env...),
 		Offload: server.OffloadOn, Settings: map[string]string{"lease": r.Plan.Lease.String()}}
 	if r.Plan.Way == KernelOff {
 		c.Offload = server.OffloadOff
@@ -235,10 +268,13 @@ func (r *run) conclude(ctx context.Context, err error) (*Report, error) {
 	} else if err == nil && !r.failed() {
 		r.fail(e.Error())
 	}
-	r.report.Faults, r.report.Spared = r.nemesis.counts(), r.nemesis.spared
+	r.report.Faults, r.report.Spared, r.report.Unpromised = r.nemesis.counts(), r.nemesis.spared, r.nemesis.unpromised
+	r.nemesis.noteAll()
 	r.report.Seconds = time.Since(r.began).Seconds()
-	err = errors.Join(err, r.keepLogs())
-	err = errors.Join(err, lab.Down(patient, r.Name))
+	packets, e := r.nemesis.faults.Count(nil, nil, nil)
+	r.report.Packets = Packets{packets.Dropped, packets.Corrupted, packets.Duplicated + packets.Replayed, packets.Delayed}
+	err = errors.Join(err, e, r.keepLogs(), r.down(ctx))
+	r.fail(r.nemesis.leftovers()...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(r.dir))
 	}

@@ -55,8 +55,8 @@ the program ip.`,
 	return cmd
 }
 
-// withProgram builds the program if none was given. A process keeps its file when that is removed.
-func withProgram(ctx context.Context, cfg *lab.Config, f func() error) error {
+// withProgram builds the program, with some tags, if none was given. A process keeps its file when that is removed.
+func withProgram(ctx context.Context, cfg *lab.Config, f func() error, tags ...string) error {
 	if cfg.Program != "" {
 		return f()
 	}
@@ -65,7 +65,7 @@ func withProgram(ctx context.Context, cfg *lab.Config, f func() error) error {
 		return err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a directory of /tmp
-	if cfg.Program, err = lab.Build(ctx, dir); err != nil {
+	if cfg.Program, err = lab.Build(ctx, dir, tags...); err != nil {
 		return err
 	}
 	return f()

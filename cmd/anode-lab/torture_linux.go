@@ -55,7 +55,7 @@ logs of the nodes, the plan, and the shortest anomaly that was found. It takes r
 			return withProgram(ctx, &built, func() error {
 				t.cfg.Program = built.Program
 				return t.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
-			})
+			}, "torture")
 		},
 	}
 	f := cmd.Flags()
@@ -68,7 +68,8 @@ logs of the nodes, the plan, and the shortest anomaly that was found. It takes r
 	f.StringSliceVar(&t.kinds, "only", nil, "only these kinds of strikes, of: "+kindNames())
 	f.StringVar(&t.cfg.Name, "name", "torture", "name of the lab")
 	f.StringVar(&t.cfg.Folder, "folder", "torture-failed", "where the folders of runs that failed are left")
-	f.StringVar(&t.cfg.Program, "program", "", "path of the anode binary; it is built from this tree if none is given")
+	f.StringVar(&t.cfg.Program, "program", "", "path of the anode binary; it is built from this tree if none is given, with the tag torture, by which its clocks go wrong")
+	f.StringSliceVar(&t.cfg.Env, "env", nil, "added to the environment of the nodes, as NAME=VALUE: a mutant, for instance")
 	f.StringVarP(&t.output, "output", "o", "text", "how the verdict is written: text or json")
 	return cmd
 }
@@ -84,7 +85,7 @@ func kindNames() string {
 // given are the flags that were, but for those that [tortureFlags.repeat] sets.
 func given(cmd *cobra.Command) string {
 	var b strings.Builder
-	for _, name := range []string{"replicas", "shards", "offload", "only"} {
+	for _, name := range []string{"replicas", "shards", "offload", "only", "env"} {
 		if f := cmd.Flags().Lookup(name); f.Changed {
 			fmt.Fprintf(&b, " --%s '%s'", name, strings.Trim(f.Value.String(), "[]"))
 		}

@@ -18,5 +18,5 @@ func (SystemClock) Now() Instant {
 	if err := unix.ClockGettime(bootTime, &ts); err != nil {
 		panic("replica: no boot-time clock: " + err.Error()) // every Linux has it
 	}
-	return Instant{Now: wire.Time(ts.Nano()), Wall: time.Now().UnixNano()}
+	return disturbed(Instant{Now: wire.Time(ts.Nano()), Wall: time.Now().UnixNano()})
 }
