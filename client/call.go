@@ -102,6 +102,25 @@ func checkKey(op, key string) error {
 	return nil
 }
 
+// checkRead refuses more keys of one shard than it answers for at once.
+func (c *Client) checkRead(keys []string) error {
+	if len(keys) <= txn.MaxReadKeys {
+		return nil
+	}
+	of := map[uint32]int{}
+	for _, key := range keys {
+		of[c.ShardOf(key)]++
+	}
+	for g := range c.Shards() {
+		if n := of[g]; n > txn.MaxReadKeys {
+			e := newError("get", "", ErrTooLarge, &txn.LimitError{What: "a read of one shard", Unit: "keys", Size: n, Limit: txn.MaxReadKeys})
+			e.Shard = int64(g)
+			return e
+		}
+	}
+	return nil
+}
+
 func checkWrite(op, key string, value []byte) error {
 	if err := tooLarge(op, key, txn.CheckValue(value)); err != nil {
 		return err

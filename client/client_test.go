@@ -171,6 +171,38 @@ func TestAClosureThatSwallowsAFailureCannotCommit(t *testing.T) {
 	}
 }
 
+// A write that was refused is missing, whether the caller looked at the error or not.
+func TestAClosureThatSwallowsARefusedWriteCannotCommit(t *testing.T) {
+	db, ctx := newFake(t, 2).open(), within(t, 10*time.Second)
+	huge := make([]byte, txn.MaxValueBytes+1)
+	for name, c := range map[string]struct {
+		run  func(context.Context, func(context.Context, *client.Txn) error, ...client.Option) error
+		miss func(context.Context, *client.Txn)
+		want error
+	}{
+		"large value": {db.Update, func(ctx context.Context, tx *client.Txn) { _ = tx.Put(ctx, "k", huge) }, client.ErrTooLarge},
+		"empty key":   {db.Update, func(ctx context.Context, tx *client.Txn) { _ = tx.Delete(ctx, "") }, client.ErrInvalid},
+		"read-only":   {db.View, func(ctx context.Context, tx *client.Txn) { _ = tx.Put(ctx, "k", nil) }, client.ErrReadOnly},
+	} {
+		err := c.run(ctx, func(ctx context.Context, tx *client.Txn) error {
+			c.miss(ctx, tx)
+			if _, err := tx.Get(ctx, "other"); !errors.Is(err, client.ErrNotFound) { // it may read on
+				t.Errorf("%s: a read after it: %v", name, err)
+			}
+			if name != "read-only" {
+				return tx.Put(ctx, "other", nil)
+			}
+			return nil
+		})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := db.Get(ctx, "other"); !errors.Is(err, client.ErrNotFound) {
+			t.Errorf("%s: the rest was committed: %v", name, err)
+		}
+	}
+}
+
 func TestAnErrorRollsBackAndComesOutAsItIs(t *testing.T) {
 	db, ctx := newFake(t, 2).open(), within(t, 10*time.Second)
 	mine := errors.New("mine")
@@ -273,6 +305,8 @@ func TestLimitsAreToldByName(t *testing.T) {
 	if err := db.Put(ctx, "", nil); !errors.Is(err, client.ErrInvalid) {
 		t.Errorf("the empty key: %v", err)
 	}
+	_, err := db.Scan(ctx, client.ScanOptions{Prefix: longKey})
+	wantLimit(t, err, txn.LimitError{What: "the bound of a scan", Unit: "bytes", Size: txn.MaxKeyBytes + 1, Limit: txn.MaxKeyBytes})
 	tx := db.Begin()
 	for i := range txn.MaxTransactionBytes/txn.MaxValueBytes + 1 {
 		must(t, tx.Put(ctx, fmt.Sprint("k", i), huge[1:]))
@@ -286,6 +320,37 @@ func TestLimitsAreToldByName(t *testing.T) {
 	must(t, db.Put(ctx, "k", huge[1:]))
 	if v, err := db.Get(ctx, "k"); err != nil || len(v) != txn.MaxValueBytes {
 		t.Errorf("the largest value: %d bytes, %v", len(v), err)
+	}
+}
+
+// A shard answers for so many keys at a time. A transaction, and a look at the past, ask several times; one answer cannot.
+func TestReadsOfManyKeys(t *testing.T) {
+	f := newFake(t, 2)
+	db, ctx := f.open(), within(t, 20*time.Second)
+	var keys []string
+	for i := 0; len(keys) < 2*txn.MaxReadKeys+5; i++ {
+		if key := fmt.Sprint("many", i); db.ShardOf(key) == 1 {
+			keys = append(keys, key)
+		}
+	}
+	last := keys[len(keys)-1]
+	must(t, db.Put(ctx, last, []byte("v")))
+	look := func(values [][]byte, err error) {
+		t.Helper()
+		if err != nil || len(values) != len(keys) || values[0] != nil || string(values[len(keys)-1]) != "v" {
+			t.Errorf("%d values, %v", len(values), err)
+		}
+	}
+	must(t, db.View(ctx, func(ctx context.Context, tx *client.Txn) error {
+		values, err := tx.GetAll(ctx, keys...)
+		look(values, err)
+		return err
+	}))
+	look(db.SnapshotAt(time.Now()).GetAll(ctx, keys...))
+	_, err := db.GetMulti(ctx, keys...)
+	wantLimit(t, err, txn.LimitError{What: "a read of one shard", Unit: "keys", Size: len(keys), Limit: txn.MaxReadKeys})
+	if e := asError(t, err); e.Shard != 1 {
+		t.Errorf("%v names shard %d", err, e.Shard)
 	}
 }
 

@@ -24,6 +24,8 @@ const (
 	defaultCloseWait = 2 * time.Second
 	// queueLength is how many requests may wait for the loop: more than goroutines that use one client.
 	queueLength = 1024
+	// minDatagramBytes is what every host must accept in one piece, by RFC 1122.
+	minDatagramBytes = 576
 )
 
 // Config tells [Open] where the cluster is. Only Servers must be set.
@@ -61,7 +63,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	s := &scout{cfg: &cfg, conn: cfg.Conn}
 	var err error
-	if s.keys, err = cfg.keys(); err != nil {
+	if s.keys, err = cfg.check(); err != nil {
 		e := s.fail(ctx, err)
 		e.Kind = ErrInvalid
 		return nil, e
@@ -76,7 +78,17 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	return start(&cfg, s, coord), nil
 }
 
-func (cfg *Config) keys() (keys wire.Keys, err error) {
+// check reads the keys, and looks for what makes no sense.
+func (cfg *Config) check() (keys wire.Keys, err error) {
+	switch {
+	case len(cfg.Servers) == 0:
+		return keys, errors.New("no servers: name at least one as host:port")
+	case cfg.CloseWait < 0:
+		return keys, fmt.Errorf("CloseWait is %v: choose a time that is not negative, or 0 for %v", cfg.CloseWait, defaultCloseWait)
+	case cfg.DatagramBytes != 0 && (cfg.DatagramBytes < minDatagramBytes || cfg.DatagramBytes > transport.MaxDatagram):
+		return keys, fmt.Errorf("DatagramBytes is %d: choose between %d and %d, or 0 for what fits an Ethernet frame",
+			cfg.DatagramBytes, minDatagramBytes, transport.MaxDatagram)
+	}
 	if len(cfg.AlsoKey) > 0 && len(cfg.Key) == 0 {
 		return keys, errors.New("there is an AlsoKey and no Key: what is sent needs one")
 	}
@@ -122,7 +134,10 @@ func (s *scout) fail(ctx context.Context, err error) *Error {
 		_ = s.conn.Close() // it has served its purpose, and the caller is told something better
 	}
 	e := newError("open", "", ErrUnavailable, err)
-	if ctx.Err() != nil {
+	switch {
+	case errors.Is(err, errMiswritten):
+		e.Kind = ErrInvalid
+	case ctx.Err() != nil:
 		e.Kind, e.Context = interruption(ctx.Err()), ctx.Err()
 	}
 	return e

@@ -49,23 +49,15 @@ func (s *scout) find(ctx context.Context) error {
 
 // resolveAll looks up the servers. It is content with one that resolves.
 func resolveAll(ctx context.Context, servers []string) ([]wire.Addr, error) {
-	if len(servers) == 0 {
-		return nil, errors.New("no servers: name at least one as host:port")
-	}
 	var addrs []wire.Addr
 	var failed []error
 	for _, server := range servers {
-		host, port, err := net.SplitHostPort(server)
+		host, port, err := splitServer(server)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("server %q: write it as host:port: %w", server, err))
+			failed = append(failed, err)
 			continue
 		}
-		n, err := strconv.ParseUint(port, 10, 16)
-		if err != nil {
-			failed = append(failed, fmt.Errorf("server %q: the port is no number: %w", server, err))
-			continue
-		}
-		addr, err := resolve(ctx, host, uint16(n))
+		addr, err := resolve(ctx, host, port)
 		if err != nil {
 			failed = append(failed, err)
 			continue
@@ -76,6 +68,21 @@ func resolveAll(ctx context.Context, servers []string) ([]wire.Addr, error) {
 		return nil, errors.Join(failed...)
 	}
 	return addrs, nil
+}
+
+// errMiswritten says that an address cannot be one, whatever runs there.
+var errMiswritten = errors.New("write it as host:port, as in 10.0.0.1:7000")
+
+func splitServer(server string) (host string, port uint16, err error) {
+	host, text, err := net.SplitHostPort(server)
+	if err != nil || host == "" {
+		return "", 0, fmt.Errorf("server %q: %w", server, errMiswritten)
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return "", 0, fmt.Errorf("server %q: the port is not a number from 1 to 65535: %w", server, errMiswritten)
+	}
+	return host, uint16(n), nil
 }
 
 func resolve(ctx context.Context, host string, port uint16) (wire.Addr, error) {

@@ -185,13 +185,18 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 	for want, change := range map[string]func(*client.Config){
 		"no servers":             func(c *client.Config) { c.Servers = nil },
 		"write it as host:port":  func(c *client.Config) { c.Servers = []string{"10.0.0.1"} },
-		"the port is no number":  func(c *client.Config) { c.Servers = []string{"10.0.0.1:http"} },
+		"the port is not a numb": func(c *client.Config) { c.Servers = []string{"10.0.0.1:http"} },
 		"no server answered":     func(c *client.Config) { c.Servers = []string{"10.9.9.9:1"} },
 		"belongs to cluster 77":  func(c *client.Config) { c.Cluster = 78 },
 		"the key has 3 bytes":    func(c *client.Config) { c.Key = []byte("abc") },
 		"the key has 2 bytes":    func(c *client.Config) { c.Key, c.AlsoKey = make([]byte, 16), []byte("ab") },
 		"an AlsoKey and no Key":  func(c *client.Config) { c.Key, c.AlsoKey = nil, make([]byte, 16) },
 		"no server answered: ch": func(c *client.Config) { c.Key = make([]byte, 16); c.Key[0] = 9 },
+		"a number from 1 to 655": func(c *client.Config) { c.Servers = []string{"10.0.0.1:0"} },
+		`server ":7000"`:         func(c *client.Config) { c.Servers = []string{":7000"} },
+		"CloseWait is -1ns":      func(c *client.Config) { c.CloseWait = -1 },
+		"DatagramBytes is 100":   func(c *client.Config) { c.DatagramBytes = 100 },
+		"DatagramBytes is 70000": func(c *client.Config) { c.DatagramBytes = 70000 },
 	} {
 		cfg := f.config()
 		change(&cfg)
@@ -201,6 +206,8 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: opened", want)
 		} else if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		} else if reached := strings.HasPrefix(want, "no server answered") || strings.HasPrefix(want, "belongs"); errors.Is(err, client.ErrInvalid) == reached {
+			t.Errorf("%v: is it the caller's mistake?", err)
 		}
 		cfg.Conn.Close()
 	}

@@ -57,6 +57,9 @@ func Staleness(d time.Duration) Option { return func(o *options) { o.staleness =
 func gather(op string, readOnly bool, opts []Option) (options, error) {
 	var o options
 	for _, opt := range opts {
+		if opt == nil {
+			return o, newError(op, "", ErrInvalid, errors.New("an option is nil"))
+		}
 		opt(&o)
 	}
 	var why error

@@ -12,6 +12,7 @@ import (
 
 	"github.com/anodekv/anode/client"
 	"github.com/anodekv/anode/paxos/wire"
+	"github.com/anodekv/anode/txn"
 )
 
 func TestOptionsThatMakeNoSense(t *testing.T) {
@@ -26,11 +27,25 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 		"priority":       {client.Priority(2), "the priority is 2: choose Low, Normal or High"},
 		"the future":     {client.Staleness(-time.Second), "the staleness is -1s"},
 		"stale update":   {client.Staleness(time.Second), "only View can do with the past"},
+		"no option":      {nil, "an option is nil"},
 	} {
 		err := db.Update(ctx, nothing, c.opt)
 		if !errors.Is(err, client.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestNoFunctionToRun(t *testing.T) {
+	db, ctx := newFake(t, 1).open(), within(t, 10*time.Second)
+	_, valued := client.UpdateValue[int](ctx, db, nil)
+	for name, err := range map[string]error{"update": db.Update(ctx, nil), "view": db.View(ctx, nil), "value": valued} {
+		if !errors.Is(err, client.ErrInvalid) || !strings.Contains(err.Error(), "there is no function to run") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := db.Outcome(ctx, txn.ID{}); !errors.Is(err, client.ErrInvalid) {
+		t.Errorf("the outcome of nothing: %v", err)
 	}
 }
 

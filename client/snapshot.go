@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/anodekv/anode/txn"
@@ -46,14 +47,17 @@ func (s *Snapshot) GetAll(ctx context.Context, keys ...string) ([][]byte, error)
 			return nil, err
 		}
 	}
-	found, err := s.c.read(ctx, "get", reading{at: s.at}, keys...)
-	if err != nil {
-		return nil, err
-	}
-	values := make([][]byte, len(keys))
-	for i := range found {
-		if found[i].Found {
-			values[i] = append([]byte{}, found[i].Value...) // empty, but there
+	values := make([][]byte, 0, len(keys))
+	for some := range slices.Chunk(keys, txn.MaxReadKeys) { // the moment is the same whenever it is looked at
+		found, err := s.c.read(ctx, "get", reading{at: s.at}, some...)
+		if err != nil {
+			return nil, err
+		}
+		for i := range found {
+			values = append(values, nil)
+			if found[i].Found {
+				values[len(values)-1] = append([]byte{}, found[i].Value...) // empty, but there
+			}
 		}
 	}
 	return values, nil

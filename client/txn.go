@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,12 +22,14 @@ type Txn struct {
 	// at, if not zero, is the moment of the past that the transaction shows: nothing is validated then.
 	at txn.Timestamp
 	// failed is the first error that left the transaction without something that it asked for. Its
-	// commit fails with the same error, even if the caller thought nothing of it.
-	failed  error
-	entries []entry
-	index   map[string]int // of entries, once there are more than a few
-	walks   []*walk        // the scans that were begun
-	sorted  []string       // the keys of the first entries, in order; see ordered
+	// commit fails with the same error, even if the caller thought nothing of it. unwritten is that of the first write
+	// that was refused, which does not keep the transaction from reading on.
+	failed    error
+	unwritten error
+	entries   []entry
+	index     map[string]int // of entries, once there are more than a few
+	walks     []*walk        // the scans that were begun
+	sorted    []string       // the keys of the first entries, in order; see ordered
 	// sure: all that was read came in one linearizable answer of one shard. It is of one moment, which lies within
 	// the call, so that nothing is left to validate.
 	sure bool
@@ -87,13 +90,14 @@ func (t *Txn) GetAll(ctx context.Context, keys ...string) ([][]byte, error) {
 	return values, nil
 }
 
-// Put sets a key at the commit. The value is kept until then: do not change it.
+// Put sets a key at the commit. The value is kept until then: do not change it. A transaction that was refused a write
+// fails with the same error at its end, also where the caller thought nothing of it.
 func (t *Txn) Put(_ context.Context, key string, value []byte) error {
 	if err := t.writable("put", key); err != nil {
-		return err
+		return t.missesWrite(err)
 	}
 	if err := checkWrite("put", key, value); err != nil {
-		return err
+		return t.missesWrite(err)
 	}
 	e := t.enter(key)
 	e.written, e.deleted, e.value = true, false, value
@@ -103,7 +107,7 @@ func (t *Txn) Put(_ context.Context, key string, value []byte) error {
 // Delete removes a key at the commit. It is no error if there is none.
 func (t *Txn) Delete(_ context.Context, key string) error {
 	if err := t.writable("delete", key); err != nil {
-		return err
+		return t.missesWrite(err)
 	}
 	e := t.enter(key)
 	e.written, e.deleted, e.value = true, true, nil
@@ -117,8 +121,8 @@ func (t *Txn) Commit(ctx context.Context) error {
 		return newError("commit", "", ErrTxnDone, nil)
 	}
 	t.done = true
-	if t.failed != nil {
-		return t.failed
+	if err := cmp.Or(t.failed, t.unwritten); err != nil {
+		return err
 	}
 	if t.sure {
 		return nil
@@ -162,7 +166,13 @@ func (t *Txn) writable(op, key string) error {
 	return nil
 }
 
-// fetch reads the keys that are not known yet.
+// missesWrite notes that the transaction lacks a write, for its commit.
+func (t *Txn) missesWrite(err error) error {
+	t.unwritten = cmp.Or(t.unwritten, err)
+	return err
+}
+
+// fetch reads the keys that are not known yet, as many in one request as a shard answers.
 func (t *Txn) fetch(ctx context.Context, op string, keys ...string) error {
 	var few [fewEntries]string
 	missing := few[:0]
@@ -175,15 +185,17 @@ func (t *Txn) fetch(ctx context.Context, op string, keys ...string) error {
 		return nil
 	}
 	// Of a transaction that only reads, the first request may turn out to be the only one.
-	t.sure = t.readOnly && t.at == 0 && len(t.entries) == 0 && len(t.walks) == 0 && t.c.together(missing)
-	values, err := t.c.read(ctx, op, reading{at: t.at, linearizable: t.sure}, missing...)
-	if err != nil {
-		t.failed = err
-		return err
-	}
-	for i, key := range missing {
-		e := t.enter(key)
-		e.read, e.found, e.at, e.value = true, values[i].Found, values[i].At, values[i].Value
+	t.sure = t.readOnly && t.at == 0 && len(t.entries) == 0 && len(t.walks) == 0 && len(missing) <= txn.MaxReadKeys && t.c.together(missing)
+	for some := range slices.Chunk(missing, txn.MaxReadKeys) {
+		values, err := t.c.read(ctx, op, reading{at: t.at, linearizable: t.sure}, some...)
+		if err != nil {
+			t.failed = err
+			return err
+		}
+		for i, key := range some {
+			e := t.enter(key)
+			e.read, e.found, e.at, e.value = true, values[i].Found, values[i].At, values[i].Value
+		}
 	}
 	return nil
 }

@@ -14,6 +14,9 @@ import (
 // Update runs fn as a transaction and commits it. When another transaction was faster it runs fn again, with
 // growing pauses, until the context ends: fn should do nothing else that must not be repeated.
 //
+// What fn does by tx belongs to the transaction. What it does by the Client does not: it happens at once, for good, and once per
+// run; and if it changes what tx has read, every run meets that as a conflict.
+//
 // If fn returns an error the transaction is rolled back and the error is returned as it is; first Update makes
 // sure that what fn read was true, and runs it again if it was not. If fn panics the transaction is rolled back.
 // An unknown outcome is never repeated.
@@ -28,6 +31,9 @@ func (c *Client) View(ctx context.Context, fn func(ctx context.Context, tx *Txn)
 }
 
 func (c *Client) repeat(ctx context.Context, op string, readOnly bool, fn func(context.Context, *Txn) error, opts []Option) error {
+	if fn == nil {
+		return newError(op, "", ErrInvalid, errors.New("there is no function to run"))
+	}
 	o, err := gather(op, readOnly, opts)
 	if err != nil {
 		return err
@@ -130,6 +136,9 @@ func (o Outcome) String() string { return [...]string{"pending", "committed", "a
 // The transaction may be another client's, one that has died for instance. Then asking settles it: what had not
 // been prepared at all of its shards is refused, and told as Aborted.
 func (c *Client) Outcome(ctx context.Context, id txn.ID) (Outcome, error) {
+	if id == (txn.ID{}) {
+		return Pending, newError("outcome", "", ErrInvalid, errors.New("no transaction has this ID: it stands in Error.Txn where an outcome is unknown"))
+	}
 	k := c.free.Get().(*call)
 	k.errand, k.about = errandOutcome, id
 	done, err := c.do(ctx, k, "outcome", "")

@@ -21,6 +21,9 @@ type runner func(context.Context, func(context.Context, *Txn) error, ...Option) 
 
 func valued[T any](ctx context.Context, run runner, fn func(context.Context, *Txn) (T, error), opts []Option) (T, error) {
 	var v, zero T
+	if fn == nil {
+		return zero, run(ctx, nil, opts...)
+	}
 	err := run(ctx, func(ctx context.Context, tx *Txn) (err error) {
 		v, err = fn(ctx, tx)
 		return err
@@ -34,7 +37,7 @@ func valued[T any](ctx context.Context, run runner, fn func(context.Context, *Tx
 // GetMulti returns the values of several keys, one round to each shard that holds any, all at once; nil stands for
 // a key that does not exist. Each value is as [Client.Get] would return it, and those of one shard belong to one
 // moment. Those of different shards may not: where that matters use [Client.View] and [Txn.GetAll], which
-// cost a second round.
+// cost a second round. One shard answers for 1,024 keys at a time: more of one shard are [ErrTooLarge].
 func (c *Client) GetMulti(ctx context.Context, keys ...string) ([][]byte, error) {
 	for _, key := range keys {
 		if err := checkKey("get", key); err != nil {
@@ -43,6 +46,9 @@ func (c *Client) GetMulti(ctx context.Context, keys ...string) ([][]byte, error)
 	}
 	if len(keys) == 0 {
 		return nil, nil
+	}
+	if err := c.checkRead(keys); err != nil {
+		return nil, err
 	}
 	found, err := c.read(ctx, "get", reading{linearizable: true}, keys...)
 	if err != nil {

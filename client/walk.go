@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/anodekv/anode/paxos/wire"
@@ -48,7 +47,7 @@ type stream struct {
 // walk begins to go through a range, now or as it was at a time.
 func (c *Client) walk(opts *ScanOptions, at txn.Timestamp) (*walk, error) {
 	if n := max(len(opts.Prefix), len(opts.Start), len(opts.End)); n > txn.MaxKeyBytes {
-		return nil, newError("scan", "", ErrTooLarge, fmt.Errorf("a bound of %d bytes, the limit is %d", n, txn.MaxKeyBytes))
+		return nil, newError("scan", "", ErrTooLarge, &txn.LimitError{What: "the bound of a scan", Unit: "bytes", Size: n, Limit: txn.MaxKeyBytes})
 	}
 	w := &walk{c: c, reverse: opts.Reverse}
 	w.start, w.end = opts.bounds()

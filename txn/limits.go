@@ -40,7 +40,7 @@ var (
 // LimitError says what exceeds a limit, and by how much. It is [ErrTooLarge] to errors.Is.
 type LimitError struct {
 	What  string // "a key", "the values of a transaction", ...
-	Unit  string // "bytes" or "entries"
+	Unit  string // "bytes", "entries" or "keys"
 	Size  int
 	Limit int
 }

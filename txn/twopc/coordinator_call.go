@@ -26,10 +26,19 @@ func (c *Coordinator) onRefusal(now wire.Time, from Target, body []byte) {
 		return
 	}
 	k.loose--
-	k.cause = Cause{Group: from.Group, Reason: r.Reason, Detail: r.Detail}
+	k.learn(Cause{Group: from.Group, Reason: r.Reason, Detail: r.Detail})
 	if !c.refused(now, k, from.Replica, r.Reason, r.View) {
 		c.turnedDown(now, k)
 	}
+}
+
+// learn keeps the last real obstacle: on the way to the leader one asks others too, which says nothing about what stands
+// in the way there.
+func (k *call) learn(why Cause) {
+	if why.Reason == txn.ReasonNotLeader && why.Detail == "" && k.cause.Reason != 0 {
+		return
+	}
+	k.cause = why
 }
 
 // refusedCall returns the open call that a refusal is about.
