@@ -69,11 +69,27 @@ func (d *dying) prepare(g wire.GroupID, key string) {
 	}
 }
 
+// doubtsWereShort looks at how long transactions stayed prepared that somebody asked about: as long as the bound that holds
+// where none is configured, and not long after it.
+func (c *cluster) doubtsWereShort() {
+	const bound, late = 250 * wire.Millisecond, 5 * wire.Second
+	var longest wire.Duration
+	for g := range c.topology.Groups {
+		for name := range c.nodes {
+			longest = max(longest, c.status(name, shard.ID(g)).Transactions.LongestDoubt)
+		}
+	}
+	if longest < bound || longest > late {
+		c.tb.Errorf("the longest doubt lasted %d ms, with a bound of %d ms", longest/wire.Millisecond, bound/wire.Millisecond)
+	}
+}
+
 // What a client leaves prepared is settled over real sockets, under real keys, by groups that ask each other;
 // and another client can ask what became of it.
 func TestTheDeadLeaveNobodyInDoubt(t *testing.T) {
 	c := startCluster(t, layOut(3, 2, 3), bothKeys)
 	db := c.open()
+	defer c.doubtsWereShort()
 	for name, everywhere := range map[string]bool{"prepared everywhere": true, "prepared at one shard": false} {
 		t.Run(name, func(t *testing.T) {
 			d := &dying{socket: newSocket(t, wire.Keys{Client: bothKeys.Client}), c: c, id: txn.ID{Client: txn.ClientID(time.Now().UnixNano()), Seq: 2}}
@@ -86,6 +102,9 @@ func TestTheDeadLeaveNobodyInDoubt(t *testing.T) {
 			if everywhere {
 				d.prepare(1, keys[1])
 			}
+			c.eventually("its participants have settled it by themselves", func() bool {
+				return c.status(c.leader(0), 0).Transactions.Prepared+c.status(c.leader(1), 1).Transactions.Prepared == 0
+			})
 			want := client.Aborted
 			if everywhere {
 				want = client.Committed
