@@ -5,45 +5,60 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// Every workload is measured against a standing cluster, in one line.
+// A short run, of few keys.
+var shortRun = []string{"bench", "--keys", "300", "--clients", "4", "--warmup", "50ms", "--for", "200ms"}
+
+// measureAll measures every workload, each in one line with the fields that are promised.
+func measureAll(t *testing.T, reach ...string) {
+	t.Helper()
+	promised := strings.Fields("workload clients ops_per_s p50_us p99_us p999_us retries_per_commit aborted errors cpu_us_per_op")
+	for _, name := range strings.Fields("put get rmw2 retwis ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f") {
+		out, errs, exit := run(t, slices.Concat(shortRun, reach, []string{"--workload", name, "-o", "json"})...)
+		var r map[string]any
+		if err := json.Unmarshal([]byte(out), &r); exit != 0 || errs != "" || err != nil || strings.Count(out, "\n") != 1 {
+			t.Fatalf("%s: %d, %q, %q: %v", name, exit, out, errs, err)
+		}
+		for _, field := range promised {
+			if _, there := r[field]; !there {
+				t.Errorf("%s: no %s in %s", name, field, out)
+			}
+		}
+		number := func(field string) float64 { n, _ := r[field].(float64); return n }
+		p50, p99, p999 := number("p50_us"), number("p99_us"), number("p999_us")
+		if r["workload"] != name || number("clients") != 4 || number("ops_per_s") <= 0 || number("cpu_us_per_op") <= 0 || p50 <= 0 || p99 < p50 || p999 < p99 {
+			t.Errorf("%s: %s", name, out)
+		}
+		if number("errors")+number("aborted")+number("missing") > 0 {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
+// Every workload is measured against nodes that are processes, and have keys.
+func TestBenchOfProcesses(t *testing.T) {
+	p := startProcesses(t)
+	measureAll(t, p.reach()...)
+}
+
+// Every workload is measured against a standing demo, in each form.
 func TestBench(t *testing.T) {
 	_, line := standing(t, "--listen", loopback()+":7000", "--shards", "2", "--admin", "off")
 	servers := strings.TrimSpace(line)
+	measureAll(t, "--servers", servers)
 	bench := func(args ...string) string {
 		t.Helper()
-		out, errs, exit := run(t, append([]string{"bench", "--servers", servers, "--keys", "300", "--clients", "4", "--warmup", "50ms", "--for", "200ms"}, args...)...)
+		out, errs, exit := run(t, slices.Concat(shortRun, []string{"--servers", servers}, args)...)
 		if exit != 0 || errs != "" {
 			t.Errorf("%v: %d, %s", args, exit, errs)
 		}
 		return out
-	}
-	for _, name := range strings.Fields("put get rmw2 retwis ycsb-a ycsb-b ycsb-c ycsb-d ycsb-e ycsb-f") {
-		var r struct {
-			Workload, Distribution   string
-			Clients                  int
-			OpsPerSecond             float64 `json:"ops_per_s"`
-			P50                      float64 `json:"p50_us"`
-			P99                      float64 `json:"p99_us"`
-			P999                     float64 `json:"p999_us"`
-			CPU                      float64 `json:"cpu_us_per_op"`
-			Errors, Aborted, Missing *int
-		}
-		out := bench("--workload", name, "-o", "json")
-		if err := json.Unmarshal([]byte(out), &r); err != nil || strings.Count(out, "\n") != 1 {
-			t.Fatalf("%s: %q: %v", name, out, err)
-		}
-		if r.Workload != name || r.Clients != 4 || r.OpsPerSecond <= 0 || r.P50 <= 0 || r.P99 < r.P50 || r.P999 < r.P99 || r.CPU <= 0 {
-			t.Errorf("%s: %s", name, out)
-		}
-		if r.Errors == nil || r.Aborted == nil || *r.Errors+*r.Aborted+*r.Missing > 0 {
-			t.Errorf("%s: %s", name, out)
-		}
 	}
 	out := bench("--workload", "rmw2", "--distribution", "zipfian", "--rate", "200", "--connections", "2", "--no-load", "-o", "csv")
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()

@@ -31,9 +31,12 @@ func TestDeployedExamplesAreFresh(t *testing.T) {
 	}
 }
 
-// systemd understands all of the unit.
+// systemd understands all of the unit. A desk may have no systemd; where every change must pass there is one.
 func TestUnit(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
 		t.Skip("there is no systemd-analyze here")
 	}
 	b, err := os.ReadFile("../../deploy/anode.service")
@@ -49,7 +52,7 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("systemd-analyze", "verify", path).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "anode.service") {
+	if err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -60,6 +60,11 @@ func (p *processes) write(name, content string) {
 
 func (p *processes) admin(i int) string { return fmt.Sprintf("%s:%d", p.host, 7070+i) }
 
+// reach are the flags by which a command finds the cluster.
+func (p *processes) reach() []string {
+	return []string{"--servers", p.host + ":7000," + p.host + ":7100," + p.host + ":7200", "--key-file", filepath.Join(p.dir, "keys")}
+}
+
 func (p *processes) start() {
 	p.t.Helper()
 	for i := range p.nodes {

@@ -3,7 +3,9 @@ package config
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/anodekv/anode/paxos"
@@ -86,9 +88,26 @@ func Load(path string, flags map[string]string) (server.Config, error) {
 	m.join(err)
 	m.forgetEchoes(unread)
 	if err := m.err(); err != nil {
-		return server.Config{}, fmt.Errorf("config %s: %w", path, err)
+		return server.Config{}, fmt.Errorf("config %s%s: %w", path, fromEnvironment(flags), err)
 	}
 	return c, nil
+}
+
+// fromEnvironment names the variables that go before the file: what is wrong with a file may stand in them, where nobody
+// looks.
+func fromEnvironment(flags map[string]string) string {
+	var names []string
+	for key := range defaults() {
+		name := "ANODE_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
+		if _, flag := flags[key]; !flag && os.Getenv(name) != "" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return " with " + strings.Join(names, ", ") + " of the environment"
 }
 
 // Server turns the file into a node's configuration, or reports all its mistakes.

@@ -231,6 +231,21 @@ func TestAllMistakesAreToldAtOnce(t *testing.T) {
 	}
 }
 
+// Variables go before the file, so a mistake may be theirs: they are named, those that flags go before left out.
+func TestMistakesOfTheEnvironment(t *testing.T) {
+	keys := write(t, "client-keys", "client: "+clientHex+"\n")
+	t.Setenv("ANODE_KEY_FILE", keys)
+	t.Setenv("ANODE_NODE", "q")
+	for want, flags := range map[string]map[string]string{
+		"anode.yaml with ANODE_KEY_FILE, ANODE_NODE of the environment: 2 mistakes": nil,
+		"anode.yaml with ANODE_KEY_FILE of the environment: key file " + keys:       {"node": "a"},
+	} {
+		if _, err := Load(write(t, "anode.yaml", good), flags); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", flags, err)
+		}
+	}
+}
+
 func TestNoFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "absent.yaml")
 	if _, err := Load(path, nil); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
