@@ -29,7 +29,7 @@ func console(t *testing.T, page, section string) (steps []step) {
 			continue
 		}
 		for _, line := range strings.SplitAfter(strings.TrimPrefix(block, "console\n"), "\n") {
-			if command, ok := strings.CutPrefix(line, "$ "); ok {
+			if command, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "$ "); ok { // in a list it stands further in
 				steps = append(steps, step{command: strings.TrimSpace(command)})
 			} else if len(steps) > 0 {
 				steps[len(steps)-1].prints += line
@@ -80,6 +80,49 @@ func alike(got, want string) bool {
 		}
 	}
 	return len(lines) == strings.Count(want, "\n")+1
+}
+
+// The first step of docs/operations.md writes a file and keys that nodes start from, on every host.
+func TestOperationsFirstStep(t *testing.T) {
+	dir, ran := t.TempDir(), 0
+	if err := os.Symlink(binary, filepath.Join(dir, "anode")); err != nil {
+		t.Fatal(err)
+	}
+	// What is installed elsewhere, and by root, stays where it was written.
+	here := strings.NewReplacer("/etc/anode/", dir+"/")
+	for _, s := range console(t, "../../docs/operations.md", "Several hosts, step by step") {
+		name, _, _ := strings.Cut(strings.TrimPrefix(s.command, "(umask 077; "), " ")
+		if name != "anode" && name != "sed" && name != "grep" || strings.Contains(s.command, "anode health") || strings.Contains(s.command, "greeting") {
+			continue
+		}
+		ran++
+		cmd := exec.CommandContext(t.Context(), "bash", "-euc", here.Replace(s.command))
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", s.command, err, out)
+		}
+		if file := filepath.Join(dir, "anode.yaml"); name == "sed" {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(here.Replace(string(b))), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if ran < 5 {
+		t.Errorf("the page has only %d commands that can be run anywhere", ran)
+	}
+	for _, node := range []string{"n1", "n2", "n3"} {
+		want := fmt.Sprintf("{\"keys\":true,\"node\":%q,\"nodes\":3,\"shards\":8}\n", node)
+		if out, errs, exit := run(t, "config", "check", "--node", node, "-o", "json", filepath.Join(dir, "anode.yaml")); exit != 0 || out != want {
+			t.Errorf("%s: %d, %q, %q", node, exit, out, errs)
+		}
+	}
+	if out, errs, exit := run(t, "get", "k", "--key-file", filepath.Join(dir, "client-keys"), "--timeout", "100ms"); exit != 1 || !strings.Contains(errs, "a key was given") {
+		t.Errorf("the clients' keys cannot be read: %d, %q, %q", exit, out, errs)
+	}
 }
 
 func TestAlike(t *testing.T) {
