@@ -122,7 +122,7 @@ func TestRestoreRefuses(t *testing.T) {
 		empty.want(1, "", why, "restore", "--check", path)
 	}
 	empty.want(1, "", "save the dump to a file", "restore", "-")
-	empty.want(1, "", "takes 1 arguments", "restore")
+	empty.want(1, "", "takes 1 argument and got 0", "restore")
 	empty.want(1, "", "none of the others can be", "restore", "--resume", "--group", "0", file)
 	empty.want(1, "", "no group 99", "restore", "--group", "99", file)
 	empty.want(1, "", "no such file", "dump", filepath.Join(dir, "no", "such", "dir"))
