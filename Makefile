@@ -37,7 +37,7 @@ race: ## test everything under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -timeout 10m ./...
 
 .PHONY: mutants
-mutants: ## put known bugs back, one at a time; each must be caught; prints by what, and after how long
+mutants: ## put known bugs back, one at a time; each must be caught; prints by what, and after how long; in C only as root
 	@bash .ci/mutants $(GO)
 
 .PHONY: bpf-fresh

@@ -184,12 +184,15 @@ func TestStaleAndForgedAccepts(t *testing.T) {
 			altered := frame(func(*wire.Frame) {})
 			altered[107]++
 			two := toFollower(append(accept(c, testGroup, 5, nil), accept(c, testGroup, 6, nil)...))
+			member := packet(replicaAddr(2), replicaAddr(1), seal(c, wire.Frame{Header: wire.Header{Kind: wire.KindAccept,
+				Cluster: c.Cluster, Group: testGroup, View: c.View, Op: 5, Sender: 2, Incarnation: c.Members[2].Incarnation}}))
 			elsewhere := frame(func(*wire.Frame) {})
 			elsewhere[5]++ // a bridge flooded it
 			for name, p := range map[string][]byte{
 				"older view":          frame(func(f *wire.Frame) { f.View-- }),
 				"former incarnation":  frame(func(f *wire.Frame) { f.Incarnation-- }),
 				"not the leader":      frame(func(f *wire.Frame) { f.Sender, f.Incarnation = 2, c.Members[2].Incarnation }),
+				"another member":      member,
 				"flagged":             frame(func(f *wire.Frame) { f.Flags = wire.FlagBroadcast }),
 				"a gap":               frame(func(f *wire.Frame) { f.Op = 6 }),
 				"altered body":        altered,

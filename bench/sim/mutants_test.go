@@ -38,6 +38,20 @@ func TestMutants(t *testing.T) {
 			}
 			return ""
 		})
+	mutant.Catch(t, "drain-on-arrival", "what the kernel path has stored is taken in only when some other message arrives (known bug 4)",
+		"a turn without a message", func() string {
+			if err := storedWithoutAMessage(); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	mutant.Catch(t, "fence-drops", "what is found behind a fence is dropped, although it was acknowledged (known bug 3)",
+		"a swarm of the simulator", mutant.Seeds(mutantSeeds, func(seed int64) string {
+			if _, err := RunSwarm(seed); err != nil {
+				return err.Error()
+			}
+			return ""
+		}))
 	for _, m := range mistakes {
 		mutant.Catch(t, m.name, m.what, "the simulator", mutant.Seeds(mutantSeeds, func(seed int64) string {
 			if _, err := Run(seed); err != nil {

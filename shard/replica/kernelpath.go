@@ -75,11 +75,14 @@ func (r *Replica) FastPath() FastStats {
 
 // beginFast takes in what the fast path has done since the last turn. Its entries come before anything that has
 // arrived: a heartbeat tells of them, and would make the core ask for what is here.
-func (r *Replica) beginFast(t Instant) {
+func (r *Replica) beginFast(t Instant, arrived int) {
 	k := &r.fast
 	if on := k.wish & k.port.Offers(); on != k.on || k.armed && k.port.Worn() && !mutant.On("worn-unfenced") {
 		k.on = on
 		r.armFast(t)
+	}
+	if arrived == 0 && mutant.On("drain-on-arrival") {
+		return
 	}
 	r.drainFast(t)
 	r.readCells(t)
@@ -121,7 +124,11 @@ func (r *Replica) fenceFast(t Instant) (acknowledged wire.Time) {
 	k := &r.fast
 	r.retireFast()
 	before := r.measure()
-	acknowledged = k.port.Fence(func(f wire.Frame) { r.takeStored(t, f) })
+	acknowledged = k.port.Fence(func(f wire.Frame) {
+		if !mutant.On("fence-drops") {
+			r.takeStored(t, f)
+		}
+	})
 	if k.armed {
 		k.armed = false
 		took := r.measure().Sub(before)

@@ -95,7 +95,7 @@ func New(cfg Config, engine Engine, disk Disk, fast FastPath) *Replica {
 // Step is one turn of the loop: the datagrams that have arrived, time, the fast path, the duties, and what is
 // to be sent. An error means that the disk failed: the replica must not go on, for it could not keep a promise.
 func (r *Replica) Step(t Instant, in []transport.Datagram, conn transport.Sender) error {
-	r.beginFast(t)
+	r.beginFast(t, len(in))
 	for i := range in {
 		r.receive(t, &in[i])
 	}

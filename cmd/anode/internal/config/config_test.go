@@ -29,7 +29,7 @@ nodes:
 `
 )
 
-func write(t *testing.T, name, content string) (path string) {
+func write(t testing.TB, name, content string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
