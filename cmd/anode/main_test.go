@@ -210,6 +210,9 @@ func TestDemoPrintsOneLineOfJSON(t *testing.T) {
 			t.Errorf("%s is %v", key, report[key])
 		}
 	}
+	if strings.Contains(errs, "native XDP on lo: ") {
+		t.Errorf("a way into the kernel is named twice:\n%s", errs)
+	}
 	if strings.Contains(errs, "commits/s") || !strings.Contains(errs, "is killed") {
 		t.Errorf("standard error tells no story, or rates though it is no terminal:\n%s", errs)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -185,7 +186,9 @@ func (d *device) climb(peers []netip.Addr) (held bool) {
 		link, err := d.try(kernel, r, peers)
 		if err != nil {
 			errs = append(errs, err)
-			state.Failed = append(state.Failed, StepDown{r.String(), err.Error()})
+			// The rung and the interface stand beside it.
+			why := strings.TrimPrefix(err.Error(), fmt.Sprintf("%v on %s: ", r, d.name))
+			state.Failed = append(state.Failed, StepDown{r.String(), why})
 			continue
 		}
 		state.Rung = r.String()
