@@ -20,6 +20,7 @@ func files() fstest.MapFS {
 	for path, content := range map[string]string{
 		"sys/kernel/btf/vmlinux":                    "BTF",
 		"proc/thread-self/status":                   "Name:\tanode\nCapEff:\t000000c000001000\nSeccomp:\t0\n",
+		"proc/thread-self/limits":                   "Limit Soft Limit Hard Limit Units\nMax locked memory 8388608 8388608 bytes\n",
 		"proc/sys/net/core/bpf_jit_enable":          "1\n",
 		"proc/sys/kernel/bpf_stats_enabled":         "0\n",
 		"proc/sys/kernel/unprivileged_bpf_disabled": "2\n",
@@ -191,6 +192,28 @@ func TestDiseases(t *testing.T) {
 type wrapped struct{ error }
 
 func (w *wrapped) Unwrap() error { return w.error }
+
+// The limit on locked memory is told, and matters where the kernel counts maps against it.
+func TestLockedMemory(t *testing.T) {
+	for _, c := range []struct {
+		release, limits string
+		state           State
+		found           string
+	}{
+		{"6.1.0", "Max locked memory 65536 65536 bytes\n", OK, "65536 bytes, and nothing"},
+		{"6.1.0", "", OK, "not told here"},
+		{"5.10.0", "Max locked memory unlimited unlimited bytes\n", OK, "unlimited"},
+		{"5.10.0", "Max locked memory 65536 65536 bytes\n", Fail, "65536 bytes"},
+	} {
+		p := healthy()
+		p.Release = c.release
+		p.write("proc/thread-self/limits", c.limits)
+		if f := p.lockedMemory(); f.State != c.state || !strings.HasPrefix(f.Found, c.found) ||
+			(f.State == Fail) != strings.Contains(f.Mend, "LimitMEMLOCK=infinity") {
+			t.Errorf("Linux %s with %q: %+v", c.release, c.limits, f)
+		}
+	}
+}
 
 func TestWhatForbidsThePrograms(t *testing.T) {
 	p := healthy()

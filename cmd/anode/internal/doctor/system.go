@@ -14,7 +14,7 @@ import (
 
 // system is what does not depend on an interface.
 func (m *Machine) system() []Finding {
-	return []Finding{m.kernel(), m.types(), m.capabilities(), m.programs(), m.compiler(), m.statistics(), m.clockSource(), m.bootClock()}
+	return []Finding{m.kernel(), m.types(), m.capabilities(), m.lockedMemory(), m.programs(), m.compiler(), m.statistics(), m.clockSource(), m.bootClock()}
 }
 
 // kernel: below 6.1 the verifier refuses the programs, and tcx came with 6.6.
@@ -82,6 +82,29 @@ func (m *Machine) capabilities() Finding {
 			"run as root; or in the unit: AmbientCapabilities=CAP_BPF CAP_NET_ADMIN CAP_PERFMON; or: setcap cap_bpf,cap_net_admin,cap_perfmon+ep $(command -v anode)")
 	}
 	return ok(check, "enough for the programs")
+}
+
+// lockedMemory: the limit bound maps until Linux 5.11, since then they are charged to the memory of the cgroup. People look
+// for it all the same, because loaders blame it.
+func (m *Machine) lockedMemory() Finding {
+	const check = "memlock"
+	limit := "not told here"
+	for line := range strings.Lines(m.read("proc/thread-self/limits")) {
+		if rest, found := strings.CutPrefix(line, "Max locked memory"); found && len(strings.Fields(rest)) > 0 {
+			limit = strings.Fields(rest)[0]
+		}
+	}
+	if _, err := strconv.ParseUint(limit, 10, 64); err == nil {
+		limit += " bytes"
+	}
+	if m.atLeast(5, 11) || m.Release == "" {
+		return ok(check, "%s, and nothing here is counted against it", limit)
+	}
+	f := ok(check, "%s", limit)
+	if limit == "unlimited" {
+		return f
+	}
+	return f.fail("no limit on locked memory: this kernel counts maps against it", "ulimit -l unlimited; or in the unit: LimitMEMLOCK=infinity")
 }
 
 // programs is the try that decides. What may stand in its way although no capability is missing is looked up only then.
