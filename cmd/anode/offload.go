@@ -32,7 +32,8 @@ func offloadCommand() *cobra.Command {
 		Use:   "offload on|off",
 		Short: "Switch the kernel path of running nodes",
 		Long: `Switch what the replicas of one or more nodes do in the kernel, while they serve. What is switched off is taken back
-first, with everything that the programs hold; clients notice nothing. With --only the parts that are not named are switched off:
+first, with everything that the programs hold; clients notice nothing. With --only, on switches these parts on and all others off,
+and off switches these parts off and leaves the others as they are:
 
   ack        a follower's programs store and acknowledge entries
   broadcast  a leader sends one packet, and the programs make one of it for each follower
@@ -42,7 +43,7 @@ The programs stay attached, and a node that is started again does what its confi
 offload: off has no programs to switch on.` + adminHelp + `
 
 The exit code is 0 when all nodes have done it, and 1 when one has not.`,
-		Example:   "  anode offload off\n  anode offload on --only ack,quorum --group 3 --admin 127.0.0.1:7070,127.0.0.1:7071",
+		Example:   "  anode offload off\n  anode offload off --only broadcast\n  anode offload on --only ack,quorum --group 3 --admin 127.0.0.1:7070,127.0.0.1:7071",
 		ValidArgs: []string{"on", "off"},
 		Args:      onOrOff,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -61,7 +62,7 @@ The exit code is 0 when all nodes have done it, and 1 when one has not.`,
 	adminFlags(cmd, true)
 	f.StringSliceVar(&s.nodes, "node", nil, "only nodes of these `names`, of those that --admin reaches")
 	f.Uint32Var(&s.group, "group", 0, "only this group; all are the default")
-	f.StringVar(&s.only, "only", "", "with on: `some` of ack, broadcast and quorum, with commas between them")
+	f.StringVar(&s.only, "only", "", "`some` of ack, broadcast and quorum, with commas between them")
 	choices(cmd, "only", "ack", "broadcast", "quorum")
 	outputFlag(cmd, &s.output)
 	return cmd
@@ -76,18 +77,13 @@ func onOrOff(cmd *cobra.Command, args []string) error {
 
 // request puts the flags into the words of the node.
 func (s *switching) request(on, hasGroup bool) (q server.OffloadRequest, err error) {
-	wish := replica.NoOffloads
-	switch {
-	case on && s.only != "":
-		if wish, err = replica.ParseOffloads(s.only); err != nil {
+	these := replica.AllOffloads
+	if s.only != "" {
+		if these, err = replica.ParseOffloads(s.only); err != nil {
 			return q, fmt.Errorf("--only: %w", err)
 		}
-	case on:
-		wish = replica.AllOffloads
-	case s.only != "":
-		return q, errors.New("--only is for `anode offload on`: it names what stays on")
 	}
-	q.Offloads = wish.String()
+	q.Offloads, q.Off = these.String(), !on
 	if hasGroup {
 		group := shard.ID(s.group)
 		q.Group = &group

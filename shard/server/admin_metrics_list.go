@@ -56,6 +56,10 @@ var replicaMetrics = []replicaMetric{
 		func(s *SeatStatus) float64 { return truth(s.Offload.Armed || s.Offload.Leads) }),
 	gauge("offload_log_entries", "Entries that the kernel programs have stored and the replica has not taken over.",
 		func(s *SeatStatus) float64 { return float64(s.Offload.Pending) }),
+	gauge("offload_log_room", "Entries for which the kernel programs have room until the replica takes them over.",
+		func(s *SeatStatus) float64 { return float64(s.Offload.Room) }),
+	timeCounter("offload_fence_seconds_total", "Time that it took, in all, to take the log back from the kernel programs.",
+		func(s *SeatStatus) wire.Duration { return s.Offload.FenceTime }),
 	gauge("offload_fence_longest_seconds", "Longest time that it took to take the log back from the kernel programs.",
 		func(s *SeatStatus) float64 { return float64(s.Offload.FenceTimeMax) / float64(wire.Second) }),
 	counter("offload_fences_total", "How often the log was taken back from the kernel programs.",
@@ -174,6 +178,11 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 
 func gauge(name, help string, value func(*SeatStatus) float64) replicaMetric {
 	return replicaMetric{describe(name, help, "group"), prometheus.GaugeValue, value}
+}
+
+func timeCounter(name, help string, value func(*SeatStatus) wire.Duration) replicaMetric {
+	return replicaMetric{describe(name, help, "group"), prometheus.CounterValue,
+		func(s *SeatStatus) float64 { return seconds(value(s)) }}
 }
 
 func counter(name, help string, value func(*SeatStatus) uint64) replicaMetric {

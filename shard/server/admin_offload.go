@@ -90,6 +90,8 @@ type OffloadRequest struct {
 	// Offloads is what is to be offloaded from now on: all, none, or some of ack, broadcast and quorum with commas
 	// between them.
 	Offloads string `json:"offloads"`
+	// Off turns it round: these are switched off, and the others stay as they are.
+	Off bool `json:"off,omitempty"`
 }
 
 // OffloadReply tells what the node's replicas do now.
@@ -116,7 +118,11 @@ func (a *admin) switchOffloads(r *http.Request) (int, any) {
 	if err != nil {
 		return http.StatusBadRequest, complain("offloads: %v", err)
 	}
-	if err := a.node.SetOffloads(r.Context(), q.Group, wish); err != nil {
+	set := a.node.SetOffloads
+	if q.Off {
+		set = a.node.DropOffloads
+	}
+	if err := set(r.Context(), q.Group, wish); err != nil {
 		code := recoverCode(err)
 		if errors.Is(err, ErrOffloadOff) {
 			code = http.StatusConflict

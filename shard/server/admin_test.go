@@ -182,7 +182,7 @@ func TestMetricsOfANode(t *testing.T) {
 	}
 	for _, want := range []string{
 		`anode_replica_up{group="1"} 1`, `anode_replica_status{group="1",status="normal"} 1`, `anode_replica_status{group="1",status="recovering"} 0`,
-		`anode_replica_serving{group="0"} 1`, `anode_group_lost{group="0"} 0`, `anode_incarnation{group="1"} 1`,
+		`anode_replica_serving{group="0"} 1`, `anode_offload_log_room{group="0"} 0`, `anode_offload_fence_seconds_total{group="0"} 0`, `anode_group_lost{group="0"} 0`, `anode_incarnation{group="1"} 1`,
 		`anode_frames_rejected_total{group="1",reason="wrong_cluster"} 1`, `anode_transactions_settled_total{group="0",outcome="aborted"} 0`,
 		`anode_requests_refused_total{group="0",reason="wrong_shard"} 0`, `anode_transport_system_calls_total{call="wait",group="1"}`,
 		`anode_request_duration_seconds_bucket{group="0",kind="submit",le="1.6e-05"} 0`, `anode_request_duration_seconds_count{group="0",kind="read"} 0`,
@@ -238,6 +238,34 @@ func TestWrongRequests(t *testing.T) {
 	}
 	if s := c.status("n0", 0); s.Epoch != 0 || !s.Normal() {
 		t.Errorf("after all that: %+v", s.State)
+	}
+}
+
+// The kernel path is switched by what is named: on --only names all that is on, off --only what is switched off. Whether
+// this machine has one does not matter to what is wanted of it.
+func TestOffloadsAreSwitchedByName(t *testing.T) {
+	c := newCluster(t, layOut(1, 2, 1), bothKeys)
+	o := c.startWithAdmin("n0", func(cfg *server.Config) { cfg.Offload = server.OffloadAuto })
+	for _, step := range []struct {
+		body string
+		want [2]string // of group 0 and group 1
+	}{
+		{`{"offloads":"ack","off":true}`, [2]string{"broadcast,quorum", "broadcast,quorum"}},
+		{`{"group":1,"offloads":"quorum","off":true}`, [2]string{"broadcast,quorum", "broadcast"}},
+		{`{"group":0,"offloads":"ack"}`, [2]string{"ack", "broadcast"}},
+		{`{"offloads":"all","off":true}`, [2]string{"none", "none"}},
+		{`{"offloads":"all"}`, [2]string{"all", "all"}},
+		{`{"offloads":"none","off":true}`, [2]string{"all", "all"}},
+	} {
+		code, text, _ := o.do(http.MethodPost, "/offload", step.body, "Content-Type", "application/json")
+		if code != http.StatusOK {
+			t.Fatalf("%s: %d %s", step.body, code, text)
+		}
+		for g, want := range step.want {
+			if got := c.status("n0", shard.ID(g)).Offload.Wish.String(); got != want {
+				t.Errorf("after %s group %d wants %s, not %s", step.body, g, got, want)
+			}
+		}
 	}
 }
 

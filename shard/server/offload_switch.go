@@ -18,6 +18,16 @@ func (n *Node) SetOffloads(ctx context.Context, group *shard.ID, wish replica.Of
 	if n.cfg.Offload == OffloadOff && wish != replica.NoOffloads {
 		return ErrOffloadOff
 	}
+	return n.switchOffloads(ctx, group, func(replica.Offloads) replica.Offloads { return wish })
+}
+
+// DropOffloads switches some offloads off, in the same way; the others stay as they are.
+func (n *Node) DropOffloads(ctx context.Context, group *shard.ID, these replica.Offloads) error {
+	return n.switchOffloads(ctx, group, func(now replica.Offloads) replica.Offloads { return now &^ these })
+}
+
+// switchOffloads asks for each replica's wish what it is to be instead.
+func (n *Node) switchOffloads(ctx context.Context, group *shard.ID, instead func(replica.Offloads) replica.Offloads) error {
 	found := false
 	ctx, cancel := context.WithTimeout(ctx, offloadPatience)
 	defer cancel()
@@ -26,22 +36,30 @@ func (n *Node) SetOffloads(ctx context.Context, group *shard.ID, wish replica.Of
 			continue
 		}
 		found = true
-		if err := s.setOffloads(ctx, wish); err != nil {
+		wish, err := s.setOffloads(ctx, instead)
+		if err != nil {
 			return fmt.Errorf("group %d: %w", s.Group, err)
 		}
+		n.cfg.Log.Info("the kernel path is switched", "group", uint32(s.Group), "offloads", wish)
 	}
 	if !found && group != nil {
 		return n.notHere(*group)
 	}
-	n.cfg.Log.Info("the kernel path is switched", "offloads", wish)
 	return nil
 }
 
 // setOffloads tells the replica, and waits until what was switched off is.
-func (s *seat) setOffloads(ctx context.Context, wish replica.Offloads) error {
-	if err := s.loop.Do(ctx, func(r *replica.Replica) { r.SetOffloads(wish) }); err != nil {
-		return err
+func (s *seat) setOffloads(ctx context.Context, instead func(replica.Offloads) replica.Offloads) (wish replica.Offloads, err error) {
+	wished := make(chan replica.Offloads, 1)
+	err = s.loop.Do(ctx, func(r *replica.Replica) {
+		wish := instead(r.FastPath().Wish)
+		r.SetOffloads(wish)
+		wished <- wish
+	})
+	if err != nil {
+		return wish, err
 	}
+	wish = <-wished
 	for {
 		done := make(chan bool, 1)
 		err := s.loop.Do(ctx, func(r *replica.Replica) {
@@ -50,9 +68,9 @@ func (s *seat) setOffloads(ctx context.Context, wish replica.Offloads) error {
 		})
 		switch {
 		case err != nil:
-			return err
+			return wish, err
 		case <-done:
-			return nil
+			return wish, nil
 		}
 	}
 }
