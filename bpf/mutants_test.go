@@ -83,6 +83,8 @@ var mistakes = []struct {
 	{"c-log-overrun", "entries are stored over others that nobody has read", stores, []edit{
 		{"follower.h", "	if (word_generation(released) != word_generation(word) || op > word_op(released) + log_mask + 1)\n		return REASON_LOG_FULL;\n", "	(void)released;\n"},
 	}},
+	{"c-absolute-ops", "ops are not counted from their epoch", twinned, []edit{
+		{"identity.h", "return p->frame.op - c->base;", "return p->frame.op;"}}},
 	{"c-gap-taken", "an op behind a gap is stored", forged, []edit{
 		{"follower.h", "	if (op > last + 1)\n		return REASON_GAP;\n", ""},
 	}},
