@@ -1,6 +1,8 @@
 package paxos
 
 import (
+	"slices"
+
 	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos/wire"
 )
@@ -41,6 +43,13 @@ type answer struct {
 	FormReply
 	view        View
 	incarnation Incarnation
+}
+
+// tellsSame reports whether another answer of a replica has nothing new.
+func (a *answer) tellsSame(other *answer) bool {
+	return a.view == other.view && a.incarnation == other.incarnation && a.Status == other.Status && a.Copying == other.Copying &&
+		a.Charter.Birth == other.Charter.Birth && a.Charter.Stage == other.Charter.Stage && a.Charter.sameGroup(&other.Charter) &&
+		slices.Equal(a.Vector, other.Vector)
 }
 
 // startForming begins to ask. A group of one has nobody to ask.
@@ -119,9 +128,14 @@ func (c *Core) stepFormReply(m *Message) {
 		c.ignore(IgnoredStaleNonce)
 		return
 	}
-	if was := c.forming.answers[m.Sender]; was != nil && was.Charter.after(&a.Charter) {
-		c.ignore(IgnoredDuplicate) // the newer answer has overtaken this one
-		return
+	if was := c.forming.answers[m.Sender]; was != nil {
+		if was.Charter.after(&a.Charter) {
+			c.ignore(IgnoredDuplicate) // the newer answer has overtaken this one
+			return
+		}
+		if was.tellsSame(a) {
+			c.ignore(IgnoredDuplicate)
+		}
 	}
 	c.forming.answers[m.Sender] = a
 	switch {

@@ -27,6 +27,8 @@ type group struct {
 	// tell, when set, hears of everything noteworthy; tellSent of every frame sent.
 	tell, tellSent func(format string, args ...any)
 	trace          trace
+	// watch, when set, stands around every message that is stepped.
+	watch func(h *host, f *wire.Frame, step func())
 	// leaseOf, when set, is the length of the leases of a replica that starts.
 	leaseOf func(*host) Duration
 }
@@ -135,7 +137,12 @@ func (g *group) deliver(p packet) {
 func (g *group) step(h *host, f wire.Frame, acked bool) {
 	buffer := bytes.Clone(f.Body)
 	f.Body = buffer
-	h.core.Step(h.clock(g.now), Message{Frame: f, Acked: acked})
+	step := func() { h.core.Step(h.clock(g.now), Message{Frame: f, Acked: acked}) }
+	if g.watch != nil {
+		g.watch(h, &f, step)
+	} else {
+		step()
+	}
 	for i := range buffer {
 		buffer[i] = 0xEE
 	}

@@ -21,7 +21,7 @@ const (
 	IgnoredGap
 	IgnoredAboveLast
 	IgnoredStaleNonce
-	IgnoredNotHeld
+	IgnoredHears
 	IgnoredSilent
 	IgnoredOldEpoch
 	IgnoredFutureEpoch
@@ -35,7 +35,7 @@ var reasonNames = [reasons]string{
 	IgnoredOldView: "old view", IgnoredFutureView: "future view", IgnoredNotLeader: "sender does not lead",
 	IgnoredNotFollower: "receiver does not lead", IgnoredWrongStatus: "wrong status", IgnoredFencing: "fencing",
 	IgnoredMalformed: "malformed body", IgnoredDuplicate: "duplicate", IgnoredGap: "gap",
-	IgnoredAboveLast: "above the last op", IgnoredStaleNonce: "stale nonce", IgnoredNotHeld: "entries not held",
+	IgnoredAboveLast: "above the last op", IgnoredStaleNonce: "stale nonce", IgnoredHears: "sender hears a leader",
 	IgnoredSilent: "leader is silent", IgnoredOldEpoch: "old epoch", IgnoredFutureEpoch: "future epoch",
 	IgnoredArriving: "what it asks for is on its way", IgnoredOtherLayout: "other layout",
 }

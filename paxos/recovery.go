@@ -103,7 +103,11 @@ func (c *Core) stepRecoverReply(m *Message) {
 	if mutant.On("recover-to-chosen") {
 		m.Op = m.Chosen
 	}
-	c.recover.replies[m.Sender] = &standing{m.View, m.Op}
+	s := standing{m.View, m.Op}
+	if old := c.recover.replies[m.Sender]; old != nil && *old == s {
+		c.ignore(IgnoredDuplicate)
+	}
+	c.recover.replies[m.Sender] = &s
 	c.notice(m.View)
 	c.tryRecover()
 }

@@ -85,12 +85,17 @@ func (c *Core) stepAnswer(m *Message) {
 	}
 	h := &c.hearing
 	switch {
+	case m.View > c.promised && c.fencing && m.View <= c.target:
+		c.ignore(IgnoredFencing)
 	case m.View > c.promised:
 		c.notice(m.View)
 	case !h.asking || a.Nonce != h.nonce || c.status != Normal || c.fencing:
 		c.ignore(IgnoredStaleNonce)
 	case a.Hears && !mutant.On("deaf-disturbs"):
+		c.ignore(IgnoredHears)
 		h.deaf[m.Sender] = false
+	case h.deaf[m.Sender]:
+		c.ignore(IgnoredDuplicate)
 	default:
 		h.deaf[m.Sender] = true
 		if count(h.deaf[:]) >= c.f {

@@ -117,14 +117,20 @@ func (c *Core) stepSuspect(m *Message) {
 		c.ignore(IgnoredMalformed)
 		return
 	}
-	if c.learnVector(s.Vector) && c.promises(m) {
-		c.tryVote()
+	known := c.change.suspects[m.Sender] >= m.View
+	if !c.learnVector(s.Vector) || !c.promises(m) {
+		return
 	}
+	if known {
+		c.ignore(IgnoredDuplicate)
+	}
+	c.tryVote()
 }
 
 // promises notes that a replica has promised Header.View, and reports whether that concerns the change
 // under way here.
 func (c *Core) promises(m *Message) bool {
+	known := c.change.suspects[m.Sender] >= m.View
 	c.change.suspects[m.Sender] = max(c.change.suspects[m.Sender], m.View)
 	c.notice(m.View)
 	switch {
@@ -135,8 +141,12 @@ func (c *Core) promises(m *Message) bool {
 		c.answer(m.Sender, 0)
 	case m.View == c.promised && c.leads():
 		c.openView(m.Sender)
-	default:
-		return m.View == c.promised && c.status == Changing
+	case m.View == c.promised && c.status == Changing:
+		return true
+	case m.View == c.promised:
+		c.ignore(IgnoredNotFollower) // it asks who is in the view already, and only the leader can open it
+	case known:
+		c.ignore(IgnoredFencing) // for a view at or above this one
 	}
 	return false
 }
@@ -183,7 +193,11 @@ func (c *Core) stepViewChange(m *Message) {
 		c.ignore(IgnoredNotLeader)
 		return
 	}
-	c.change.votes[m.Sender] = &vote{m.View, vc.LastNormal, m.Op, m.Chosen}
+	v := vote{m.View, vc.LastNormal, m.Op, m.Chosen}
+	if old := c.change.votes[m.Sender]; old != nil && *old == v {
+		c.ignore(IgnoredDuplicate)
+	}
+	c.change.votes[m.Sender] = &v
 	c.tryVote()
 	c.tryTake()
 }
