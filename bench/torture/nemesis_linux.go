@@ -39,7 +39,9 @@ type nemesis struct {
 	// claimed nodes have something done to their process, and weak ones have no memory: they were ended and have not
 	// been seen to take part since.
 	claimed, weak map[int]bool
-	count         map[Kind]int
+	// deaths counts how often a node has lost its memory.
+	deaths map[int]int
+	count  map[Kind]int
 	spared        int
 	// unpromised counts nodes that ended because their disks were full.
 	unpromised int
@@ -49,7 +51,7 @@ type nemesis struct {
 }
 
 func newNemesis(l *lab.Lab, p *Plan, c *clocks, say func(string, ...any)) (n *nemesis, err error) {
-	n = &nemesis{lab: l, plan: p, clocks: c, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, count: map[Kind]int{}}
+	n = &nemesis{lab: l, plan: p, clocks: c, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, deaths: map[int]int{}, count: map[Kind]int{}}
 	n.faults, err = l.Faults(p.Seed)
 	return n, err
 }
@@ -67,6 +69,7 @@ func (n *nemesis) claim(node int, costly bool) bool {
 	n.claimed[node] = true
 	if costly {
 		n.weak[node] = true
+		n.deaths[node]++
 	}
 	return true
 }
@@ -77,10 +80,13 @@ func (n *nemesis) release(node int) {
 	delete(n.claimed, node)
 }
 
-func (n *nemesis) strong(node int) {
+// strong counts on a node's memory, unless it has been taken again meanwhile.
+func (n *nemesis) strong(node, deaths int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.weak, node)
+	if n.deaths[node] == deaths {
+		delete(n.weak, node)
+	}
 }
 
 // breaks takes down what must not happen.
@@ -249,25 +255,22 @@ func (n *nemesis) start(ctx context.Context, node int) error {
 	if err := n.lab.Start(node); err != nil {
 		return err
 	}
-	go n.await(ctx, node)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	go n.await(ctx, node, n.deaths[node])
 	return nil
 }
 
 // await waits until a node that was started takes part, and only then has it a memory that may be counted on.
-func (n *nemesis) await(ctx context.Context, node int) {
-	life := n.lab.Nodes()[node].Process
-	for {
+func (n *nemesis) await(ctx context.Context, node, deaths int) {
+	for ; n.isWeak(node) && n.lab.Runs(node); pause(ctx, 20*time.Millisecond) {
 		ask, cancel := context.WithTimeout(ctx, lookTime)
 		s, err := n.lab.Status(ask, node)
 		cancel()
-		if now := n.lab.Nodes()[node].Process; now == nil || *now != *life || !n.lab.Runs(node) {
-			return
-		}
 		if err == nil && s.Normal {
-			n.strong(node)
+			n.strong(node, deaths)
 			return
 		}
-		pause(ctx, 20*time.Millisecond)
 	}
 }
 

@@ -276,7 +276,7 @@ func (r *run) conclude(ctx context.Context, err error) (*Report, error) {
 	err = errors.Join(err, e, r.keepLogs(), r.down(ctx))
 	r.fail(r.nemesis.leftovers()...)
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(r.dir))
+		return nil, fmt.Errorf("%w; what there is is in %s", err, r.dir)
 	}
 	r.report.OK = len(r.report.Failures) == 0 && r.report.Checked > 0
 	if r.report.OK {
@@ -308,11 +308,8 @@ func (r *run) lookAt(all []*server.NodeStatus) {
 	}
 }
 
-// keepLogs copies the nodes' logs, which the lab takes with it.
+// keepLogs copies the nodes' logs, which the lab takes with it, into the folder.
 func (r *run) keepLogs() (err error) {
-	if !r.failed() {
-		return nil
-	}
 	for i, n := range r.lab.Nodes() {
 		b, e := os.ReadFile(r.lab.LogFile(i))
 		err = errors.Join(err, e, os.WriteFile(filepath.Join(r.dir, n.Name+".log"), b, 0o600))
