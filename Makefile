@@ -1,9 +1,10 @@
-# `make` lists the targets. None but `make ci`, `make bpf-test` and `make bpf-fuzz` needs root, and none needs a network once
+# `make` lists the targets. None but `make ci`, `make bpf-test`, `make bpf-fuzz` and `make torture` needs root, and none needs a network once
 # the modules and the linter are there.
 
 GO       ?= go
 FUZZTIME ?= 10s
 SEEDS    ?= 200
+SEED     ?= 1
 
 # The linter is built from source at a fixed version, outside go.mod, which lists only what the product needs.
 GOLANGCI_VERSION := v2.15.0
@@ -17,7 +18,7 @@ SHELL       := bash
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  FUZZTIME=$(FUZZTIME) per fuzz target, SEEDS=$(SEEDS) for the simulator"
+	@echo "  FUZZTIME=$(FUZZTIME) per fuzz target, SEEDS=$(SEEDS) for the simulator, SEED=$(SEED) the first of the torture"
 
 .PHONY: build
 build: ## build every command into bin/
@@ -66,6 +67,10 @@ sim: ## run SEEDS seeds of the deterministic simulator, as many of its swarm, an
 	$(GO) run ./cmd/anode-lab sim --seeds $(SEEDS)
 	$(GO) run ./cmd/anode-lab sim --seeds $(SEEDS) --swarm
 	$(GO) run ./cmd/anode-lab sim --seeds $$(( ($(SEEDS) + 2) / 3 )) --loss
+
+.PHONY: torture
+torture: ## put clusters of real processes under faults and judge what clients saw; needs root, ip and nft
+	$(GO) run ./cmd/anode-lab torture --for 96s --seeds 4 --seed $(SEED) --offload on -o json
 
 .PHONY: lint
 lint: $(GOLANGCI_DIR)/golangci-lint ## run the linters of .golangci.yml (built on first use)

@@ -42,7 +42,7 @@ type nemesis struct {
 	// deaths counts how often a node has lost its memory.
 	deaths map[int]int
 	count  map[Kind]int
-	spared        int
+	spared int
 	// unpromised counts nodes that ended because their disks were full.
 	unpromised int
 	broken     []string
@@ -186,7 +186,7 @@ func (n *nemesis) victim(ctx context.Context, v Victim) int {
 	if v.Role == Any {
 		return v.Index % nodes
 	}
-	leader := leaderOf(n.look(ctx), v.Group)
+	leader := leaderOf(look(ctx, n.lab), v.Group)
 	switch {
 	case leader < 0:
 		return v.Index % nodes
@@ -198,14 +198,14 @@ func (n *nemesis) victim(ctx context.Context, v Victim) int {
 }
 
 // look asks all nodes at once; who does not answer is nil.
-func (n *nemesis) look(ctx context.Context) []*server.NodeStatus {
+func look(ctx context.Context, l *lab.Lab) []*server.NodeStatus {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	all := make([]*server.NodeStatus, len(n.lab.Nodes()))
+	all := make([]*server.NodeStatus, len(l.Nodes()))
 	var asked sync.WaitGroup
 	for i := range all {
 		asked.Go(func() {
-			if s, err := n.lab.Status(ctx, i); err == nil {
+			if s, err := l.Status(ctx, i); err == nil {
 				all[i] = s
 			}
 		})

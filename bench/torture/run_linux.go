@@ -129,7 +129,7 @@ func (r *run) failed() bool {
 	return len(r.report.Failures) > 0
 }
 
-// play plays rounds until the time is over, or one fails.
+// play plays rounds, one at least, as long as there is time for another and none fails.
 func (r *run) play(ctx context.Context) error {
 	r.say("%d replicas of %d shards, kernel path %s, leases of %v", r.Plan.Replicas, r.Plan.Shards, r.Plan.Way, r.Plan.Lease)
 	watch, stop := context.WithCancel(ctx)
@@ -137,8 +137,12 @@ func (r *run) play(ctx context.Context) error {
 	watching.Go(func() { r.nemesis.watch(watch) })
 	defer watching.Wait()
 	defer stop()
-	for number := 1; !r.failed() && (number == 1 || time.Since(r.began) < r.For); number++ {
-		if err := r.round(ctx, r.Plan.Round(number)); err != nil {
+	for number := 1; !r.failed(); number++ {
+		round := r.Plan.Round(number)
+		if number > 1 && time.Since(r.began)+round.Length > r.For {
+			break
+		}
+		if err := r.round(ctx, round); err != nil {
 			return err
 		}
 	}

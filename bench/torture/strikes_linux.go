@@ -20,7 +20,7 @@ func (n *nemesis) roll(ctx context.Context, s Strike) (bool, error) {
 
 // turn kills the leaders of all groups, one after the other.
 func (n *nemesis) turn(ctx context.Context, s Strike) (bool, error) {
-	all := n.look(ctx)
+	all := look(ctx, n.lab)
 	var leaders []int
 	for g := range n.plan.Shards {
 		if leader := leaderOf(all, g); leader >= 0 && !slices.Contains(leaders, leader) {

@@ -18,7 +18,7 @@ import (
 
 // labCommands need network namespaces.
 func labCommands() []*cobra.Command {
-	return []*cobra.Command{upCommand(), downCommand(), runCommand(), offloadCommand(), clientsCommand(), tortureCommand(), tortureClientsCommand()}
+	return []*cobra.Command{upCommand(), downCommand(), runCommand(), offloadCommand(), clientsCommand(), tortureCommand(), tortureClientsCommand(), figuresCommand()}
 }
 
 func nameFlag(cmd *cobra.Command, name *string) {

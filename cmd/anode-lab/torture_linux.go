@@ -59,7 +59,7 @@ logs of the nodes, the plan, and the shortest anomaly that was found. It takes r
 		},
 	}
 	f := cmd.Flags()
-	f.DurationVar(&t.cfg.For, "for", time.Minute, "how long; seeds share it, and a round that was begun is finished")
+	f.DurationVar(&t.cfg.For, "for", time.Minute, "how long; seeds share it, and each plays one round at least")
 	f.Uint64Var(&t.seed, "seed", 1, "the first seed")
 	f.IntVar(&t.seeds, "seeds", 1, "how many seeds, each with a cluster of its own")
 	f.IntVar(&t.replicas, "replicas", 0, "nodes, and replicas of each shard: 3, 5 or 7; 0 is what the seed draws")
