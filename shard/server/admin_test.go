@@ -246,6 +246,7 @@ func TestWrongRequests(t *testing.T) {
 func TestOffloadsAreSwitchedByName(t *testing.T) {
 	c := newCluster(t, layOut(1, 2, 1), bothKeys)
 	o := c.startWithAdmin("n0", func(cfg *server.Config) { cfg.Offload = server.OffloadAuto })
+	c.nodes["n0"].AwaitOffload(within(t, patience)) // what is just being loaded cannot be stopped
 	for _, step := range []struct {
 		body string
 		want [2]string // of group 0 and group 1
