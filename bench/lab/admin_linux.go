@@ -52,7 +52,7 @@ func enter(space string, f func() error) error {
 func (l *Lab) web(node string) *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
-			err = inside(namespace(l.state.Config.Name, node), func() (err error) {
+			err = inside(l.state.Config.space(node), func() (err error) {
 				conn, err = new(net.Dialer).DialContext(ctx, network, addr)
 				return err
 			})

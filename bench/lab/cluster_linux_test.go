@@ -144,24 +144,12 @@ func (c *cluster) eventually(what string, ok func() bool) {
 	}
 }
 
-// roles are a node that leads the first group, and one that follows there.
+// roles are the node that leads, and one that follows.
 func (c *cluster) roles() (leader, follower int) {
 	c.tb.Helper()
-	leader, follower = -1, -1
-	c.eventually("somebody leads", func() bool {
-		for i := range c.Nodes() {
-			s, err := c.Status(c.within(), i)
-			switch {
-			case err != nil || len(s.Replicas) == 0 || s.Replicas[0].Group != 0:
-			case s.Replicas[0].Leads:
-				leader = i
-			default:
-				follower = i
-			}
-		}
-		return leader >= 0 && follower >= 0
-	})
-	return leader, follower
+	leader, followers, err := c.Roles(c.within(), 0)
+	c.must(err)
+	return leader, followers[0]
 }
 
 // replica is what a node says of its first replica.

@@ -27,7 +27,7 @@ func (m *measurement) compare(on, off []*runner.Report) *Row {
 	ops := func(r *runner.Report) float64 { return r.OpsPerSecond }
 	cpu := func(r *runner.Report) float64 { return r.CPUMicrosPerOp }
 	all := ratios(ops)
-	row := &Row{Replicas: m.lab.Replicas(), Shards: m.lab.Shards(), Workload: m.work.Config().Name, Batch: m.Batch, Rung: m.rung,
+	row := &Row{Replicas: m.lab.Replicas(), Shards: m.lab.Shards(), Workload: m.work.Config().Name, Batch: m.Batch, Network: m.lab.network(), Rung: m.rung,
 		OpsOn: math.Round(median(each(on, ops))), OpsOff: math.Round(median(each(off, ops))),
 		RatioOps: digits(median(all)), RatioOpsRange: [2]float64{digits(slices.Min(all)), digits(slices.Max(all))},
 		RatioP50: digits(median(ratios(func(r *runner.Report) float64 { return r.P50Micros }))),

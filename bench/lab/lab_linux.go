@@ -48,6 +48,8 @@ type Config struct {
 	// Here makes this process's own network namespace that of the clients. It must be one that nobody else uses, see
 	// [Isolate].
 	Here bool
+	// Loopback puts all nodes and the clients into one namespace, on its loopback: nobody can be parted from anybody there.
+	Loopback bool
 	// Owned labs do not outlive this process for long: the next lab sweeps them away.
 	Owned bool
 }
@@ -84,7 +86,7 @@ func Up(ctx context.Context, cfg Config) (*Lab, error) {
 	}
 	l := &Lab{state: &state{Config: cfg}}
 	for i := range cfg.Nodes {
-		l.state.Nodes = append(l.state.Nodes, Node{Name: fmt.Sprintf("n%d", i), IP: nodeIP(i)})
+		l.state.Nodes = append(l.state.Nodes, Node{Name: fmt.Sprintf("n%d", i), IP: cfg.ip(i)})
 	}
 	if cfg.Owned {
 		var err error
@@ -113,6 +115,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("%w: %d nodes for %d replicas: choose as many or more, up to %d", ErrConfig, c.Nodes, c.Replicas, maxNodes)
 	case c.Shards < 1 || c.Shards > maxShards:
 		return fmt.Errorf("%w: %d shards: choose 1 to %d", ErrConfig, c.Shards, maxShards)
+	case c.Here && c.Loopback:
+		return fmt.Errorf("%w: the clients of a loopback live where its nodes do", ErrConfig)
 	case c.Here && alone() != nil:
 		return fmt.Errorf("%w: %w", ErrConfig, alone())
 	}
@@ -170,6 +174,13 @@ func (l *Lab) Dir() string { return dirOf(l.state.Config.Name) }
 // Replicas and Shards are what was asked for.
 func (l *Lab) Replicas() int { return l.state.Config.Replicas }
 
+func (l *Lab) network() string {
+	if l.state.Config.Loopback {
+		return "loopback"
+	}
+	return "namespaces"
+}
+
 // Shards is the number of groups.
 func (l *Lab) Shards() int { return l.state.Config.Shards }
 
@@ -216,7 +227,7 @@ func plainEnviron() (env []string) {
 
 // Command is a command that runs in the clients' namespace and knows the cluster.
 func (l *Lab) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", namespace(l.state.Config.Name, clientNamespace), name}, args...)...)
+	cmd := exec.CommandContext(ctx, "ip", append([]string{"netns", "exec", l.state.Config.space(Clients), name}, args...)...)
 	cmd.Env = append(plainEnviron(), "ANODE_SERVERS="+strings.Join(l.Servers(), ","), "ANODE_KEY_FILE="+l.KeyFile())
 	return cmd
 }

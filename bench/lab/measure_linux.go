@@ -69,6 +69,8 @@ type Row struct {
 	// Errors failed or were aborted, on either way. StealPercent is the worst of all runs.
 	Errors       int64   `json:"errors"`
 	StealPercent float64 `json:"steal_percent"`
+	// Network is how nodes reach each other: "namespaces" over a bridge, or "loopback".
+	Network string `json:"network"`
 }
 
 // measurement is a spec that is being measured.

@@ -3,6 +3,7 @@ package lab
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,10 +20,21 @@ const (
 	clientIP        = "10.77.0.100"
 )
 
-func nodeIP(i int) string { return fmt.Sprintf("10.77.0.%d", 10+i) }
+// ip is a node's address.
+func (c *Config) ip(node int) string {
+	if c.Loopback {
+		return fmt.Sprintf("127.0.0.%d", 10+node)
+	}
+	return fmt.Sprintf("10.77.0.%d", 10+node)
+}
 
-// namespace is the name of one of the lab's.
-func namespace(lab, member string) string { return prefix + lab + "-" + member }
+// space is the name of a member's namespace.
+func (c *Config) space(member string) string {
+	if c.Loopback {
+		member = clientNamespace
+	}
+	return prefix + c.Name + "-" + member
+}
 
 // ip runs commands of ip, one a line, in a namespace; in the machine's own if it is empty.
 func ip(ctx context.Context, in, commands string) error {
@@ -40,7 +52,12 @@ func ip(ctx context.Context, in, commands string) error {
 
 // wire makes the namespaces and what connects them. Both ends of each wire are born where they belong.
 func (s *state) wire(ctx context.Context) error {
-	hub := namespace(s.Config.Name, hubNamespace)
+	cfg := &s.Config
+	if cfg.Loopback {
+		only := cfg.space(Clients)
+		return errors.Join(ip(ctx, "", "netns add "+only+"\n"), ip(ctx, only, "link set lo up\n"))
+	}
+	hub := cfg.space(hubNamespace)
 	members := map[string]string{clientNamespace: clientIP}
 	for _, n := range s.Nodes {
 		members[n.Name] = n.IP
@@ -50,13 +67,13 @@ func (s *state) wire(ctx context.Context) error {
 	// The bridge learns addresses and asks nobody: ports forward at once.
 	fmt.Fprintln(&wires, "link set lo up\nlink add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up")
 	for member := range members {
-		if member == clientNamespace && s.Config.Here {
-			fmt.Fprintln(&all, "netns attach", namespace(s.Config.Name, member), os.Getpid())
+		if member == clientNamespace && cfg.Here {
+			fmt.Fprintln(&all, "netns attach", cfg.space(member), os.Getpid())
 		} else {
-			fmt.Fprintln(&all, "netns add", namespace(s.Config.Name, member))
+			fmt.Fprintln(&all, "netns add", cfg.space(member))
 		}
 		fmt.Fprintf(&wires, "link add %s type veth peer name eth0 netns %s\nlink set %s master br0 up\n",
-			member, namespace(s.Config.Name, member), member)
+			member, cfg.space(member), member)
 	}
 	if err := ip(ctx, "", all.String()); err != nil {
 		return err
@@ -65,7 +82,7 @@ func (s *state) wire(ctx context.Context) error {
 		return err
 	}
 	for member, addr := range members {
-		err := ip(ctx, namespace(s.Config.Name, member), fmt.Sprintf("link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n", addr))
+		err := ip(ctx, cfg.space(member), fmt.Sprintf("link set lo up\naddr add %s/24 dev eth0\nlink set eth0 up\n", addr))
 		if err != nil {
 			return err
 		}

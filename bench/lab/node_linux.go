@@ -78,7 +78,7 @@ func (l *Lab) Start(i int) error {
 	}
 	defer log.Close()
 	// ip replaces itself by the program: the process is the node.
-	args := []string{"netns", "exec", namespace(cfg.Name, n.Name), l.program(), "serve", "--config", l.configFile(n.Name)}
+	args := []string{"netns", "exec", cfg.space(n.Name), l.program(), "serve", "--config", l.configFile(n.Name)}
 	cmd := exec.Command("ip", append(args, cfg.Flags...)...)
 	cmd.Env = append(plainEnviron(), cfg.Env...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -105,7 +105,7 @@ func (l *Lab) firewall(ctx context.Context, node, table string) error {
 	if err := l.known([]string{node}); err != nil {
 		return err
 	}
-	return nft(ctx, namespace(l.state.Config.Name, node), "table inet TABLE\ndelete table inet TABLE\n"+table)
+	return nft(ctx, l.state.Config.space(node), "table inet TABLE\ndelete table inet TABLE\n"+table)
 }
 
 // Heal undoes everything that was done to the network, but for [Faults].
@@ -158,10 +158,13 @@ func nft(ctx context.Context, space, rules string) error {
 	return nil
 }
 
-func (l *Lab) hub() string { return namespace(l.state.Config.Name, hubNamespace) }
+func (l *Lab) hub() string { return l.state.Config.space(hubNamespace) }
 
 // members are all ends of wires: nodes by their index, then the clients.
 func (l *Lab) members() (all []string) {
+	if l.state.Config.Loopback {
+		return nil
+	}
 	for _, n := range l.Nodes() {
 		all = append(all, n.Name)
 	}

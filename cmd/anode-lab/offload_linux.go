@@ -22,11 +22,7 @@ import (
 	"github.com/anodekv/anode/shard/server"
 )
 
-const (
-	// measured is the name of the labs that are made to measure.
-	measured   = "offload"
-	maxClients = 10_000
-)
+const maxClients = 10_000
 
 var measuredWorkloads = []string{"put", "rmw2", "retwis"}
 
@@ -50,6 +46,8 @@ same with the kernel path on and off, in turns. Ratios are on to off, medians ov
 whole machine for an operation, softirq and the load included; fast_share is the part of the followers' entries that the programs
 acknowledged, and where acknowledging is off, the part of the leader's entries that were sent once for all (broadcast), or of the
 acknowledgements that it read from the programs' cells (quorum).
+
+With --loopback all nodes are on addresses of one loopback, as in "anode demo", and share one namespace with the clients.
 
 With --batch off each log entry holds one command. With --ablate there is a row for each offload alone; then --replicas is 5 and
 --clients 32 unless they are given. The figures are worth something only on a machine that does nothing else: steal_percent tells what
@@ -77,6 +75,8 @@ other guests of the host took. It takes root.`,
 	f.IntVar(&o.spec.Workload.Keys, "keys", 10_000, "how many keys there are")
 	f.IntVar(&o.spec.Workload.ValueBytes, "value-bytes", 0, "size of the values; 0 is the workload's own, 100")
 	f.IntVar(&o.cfg.Shards, "shards", 1, "how many shards")
+	f.StringVar(&o.cfg.Name, "name", "offload", "what the clusters are called, where several commands measure")
+	f.BoolVar(&o.cfg.Loopback, "loopback", false, "all nodes on one loopback in place of a namespace each; then --replicas is 3 and --clients 32 unless they are given")
 	f.BoolVar(&o.ablate, "ablate", false, "each offload alone, too")
 	f.StringVarP(&o.output, "output", "o", "json", "json or csv")
 	f.StringVar(&o.cfg.Program, "program", "", "path of the anode binary; it is built from this tree if none is given")
@@ -84,12 +84,18 @@ other guests of the host took. It takes root.`,
 }
 
 func (o *offload) check(cmd *cobra.Command) error {
-	o.cfg.Name, o.cfg.Owned, o.cfg.Offload, o.spec.Lab = measured, true, server.OffloadOn, measured
+	o.cfg.Owned, o.cfg.Offload, o.spec.Lab = true, server.OffloadOn, o.cfg.Name
 	o.spec.Offloads = []string{lab.All}
 	if o.ablate {
 		o.spec.Offloads = append(o.spec.Offloads, "ack", "broadcast", "quorum")
+	}
+	if o.ablate || o.cfg.Loopback {
+		usual := 5
+		if o.cfg.Loopback {
+			usual = 3
+		}
 		if !cmd.Flags().Changed("replicas") {
-			o.replicas = []int{5}
+			o.replicas = []int{usual}
 		}
 		if !cmd.Flags().Changed("clients") {
 			o.spec.Clients = []int{32}
