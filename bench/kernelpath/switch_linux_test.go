@@ -3,11 +3,10 @@ package kernelpath
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/cilium/ebpf"
 
 	"github.com/anodekv/anode/bench/local"
 	"github.com/anodekv/anode/shard/replica"
@@ -62,31 +61,11 @@ func TestSwitchedUnderLoad(t *testing.T) {
 
 // Nothing of a cluster is left in the kernel when its nodes have stopped.
 func TestNothingIsLeftBehind(t *testing.T) {
-	before := programs(t)
 	c := start(t, local.Config{Nodes: 3, Shards: 2, Offload: server.OffloadOn})
-	if during := programs(t); during <= before {
-		t.Fatalf("%d programs before the cluster and %d with it: they are not seen", before, during)
+	held, err := heldBy(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
 	}
 	c.Stop()
-	c.eventually("the programs are gone", func() bool { return programs(t) == before })
-}
-
-// programs counts those of ours that this machine has: other processes may have some too, and theirs stay.
-func programs(t *testing.T) (n int) {
-	t.Helper()
-	for id := ebpf.ProgramID(0); ; {
-		next, err := ebpf.ProgramGetNextID(id)
-		if err != nil {
-			return n
-		}
-		id = next
-		p, err := ebpf.NewProgramFromID(id)
-		if err != nil {
-			continue // it has gone meanwhile
-		}
-		if info, err := p.Info(); err == nil && len(info.Name) > 6 && info.Name[:6] == "anode_" {
-			n++
-		}
-		_ = p.Close()
-	}
+	c.eventually("the programs are gone", func() bool { return len(held.left()) == 0 })
 }

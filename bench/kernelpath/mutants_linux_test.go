@@ -1,0 +1,38 @@
+//go:build mutants
+
+package kernelpath
+
+import (
+	"testing"
+
+	"github.com/anodekv/anode/bench/lab"
+	"github.com/anodekv/anode/internal/mutant"
+)
+
+func init() { tags = []string{"mutants"} }
+
+// mistakes that nodes make in turn, and the check that must notice each.
+var mistakes = []struct {
+	name, what, by string
+	cfg            lab.Config
+	check          check
+}{
+	{"fast-path-unheard", "what the kernel has stored does not count as hearing from the leader", "a cluster without heartbeats", patient, alone},
+	{"gap-disarms", "one gap switches the fast path off for good", "loss on real wires", lab.Config{}, loss},
+	{"unclaimed", "user space appends an op that it has not claimed", "loss on real wires", lab.Config{}, loss},
+	{"switched-unfenced", "an offload is switched off without a fence", "switching under load", lab.Config{Shards: 2}, switched},
+	{"no-fence", "the view changes while the kernel still acknowledges", "late packets", lab.Config{}, late},
+}
+
+func TestMutants(t *testing.T) {
+	for _, m := range mistakes {
+		mutant.Catch(t, m.name, m.what, m.by, func() string {
+			cfg := m.cfg
+			cfg.Env = []string{mutant.Variable + "=" + m.name}
+			if err := in(t, cfg, m.check); err != nil {
+				return err.Error()
+			}
+			return ""
+		})
+	}
+}
