@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,8 +21,16 @@ import (
 // patience is for what happens within milliseconds on a machine that has nothing else to do.
 const patience = 60 * time.Second
 
-// program is the anode binary of this tree.
-var program string
+// built is the anode binary of this tree.
+var built = sync.OnceValues(func() (program string, err error) {
+	if binaryDir, err = os.MkdirTemp("", "anode-lab-test-"); err != nil {
+		return "", err
+	}
+	return Build(context.Background(), binaryDir)
+})
+
+// binaryDir holds it, once there is one.
+var binaryDir string
 
 // TestMain runs the tests in a network namespace of their own, which is that of every lab's clients. They want the machine
 // for themselves, and run where ANODE_BPF_REQUIRED is 1: nothing may be missing there.
@@ -41,20 +50,9 @@ func TestMain(m *testing.M) {
 	if !inside {
 		os.Exit(code)
 	}
-	os.Exit(withBinary(m))
-}
-
-func withBinary(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "anode-lab-test-")
-	if err == nil {
-		defer os.RemoveAll(dir) //nolint:errcheck // a directory of /tmp
-		program, err = Build(context.Background(), dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	code = m.Run()
+	_ = os.RemoveAll(binaryDir)
+	os.Exit(code)
 }
 
 // possible tells what this machine lacks.
@@ -83,6 +81,10 @@ type cluster struct {
 
 func start(tb testing.TB, cfg Config) *cluster {
 	tb.Helper()
+	program, err := built()
+	if err != nil {
+		tb.Fatal(err)
+	}
 	cfg.Name, cfg.Program, cfg.Owned, cfg.Here = testName(), program, true, true
 	cfg.Replicas, cfg.Shards = max(3, cfg.Replicas), max(1, cfg.Shards)
 	l, err := Up(tb.Context(), cfg)
