@@ -51,25 +51,25 @@ func digits(x float64) float64 { return math.Round(1e3*x) / 1e3 }
 
 // counts is what all replicas have done, and how many followers are armed.
 type counts struct {
-	fast, entries       uint64 // of followers
-	broadcast, unicast  uint64 // entries that leaders sent
-	cells, acknowledged uint64 // acknowledgements that leaders took from the programs' cells, of all that followers owed
-	armed               int
+	fast, entries      uint64 // of followers
+	broadcast, unicast uint64 // entries that leaders sent
+	counted, acks      uint64 // acknowledgements that leaders' programs counted for them, of those that came
+	armed              int
 }
 
 func (c counts) plus(d counts) counts {
 	return counts{c.fast + d.fast, c.entries + d.entries, c.broadcast + d.broadcast, c.unicast + d.unicast,
-		c.cells + d.cells, c.acknowledged + d.acknowledged, d.armed}
+		c.counted + d.counted, c.acks + d.acks, d.armed}
 }
 
 func (c counts) minus(d counts) counts {
 	return counts{c.fast - d.fast, c.entries - d.entries, c.broadcast - d.broadcast, c.unicast - d.unicast,
-		c.cells - d.cells, c.acknowledged - d.acknowledged, c.armed}
+		c.counted - d.counted, c.acks - d.acks, c.armed}
 }
 
 // share is the part that went the fast way: of the entries of all followers those that the programs acknowledged. Where
-// that is off it is the part of the entries that the leader sent once for all, or of the acknowledgements those that it
-// read from the programs' cells.
+// that is off it is the part of the entries that the leader sent once for all, or of the acknowledgements those that its
+// programs counted.
 func (c counts) share(offload string) float64 {
 	part := func(fast, all uint64) float64 { return digits(min(1, float64(fast)/float64(max(all, 1)))) }
 	switch {
@@ -78,7 +78,7 @@ func (c counts) share(offload string) float64 {
 	case strings.Contains(offload, "broadcast"):
 		return part(c.broadcast, c.broadcast+c.unicast)
 	}
-	return part(c.cells, c.acknowledged)
+	return part(c.counted, c.acks)
 }
 
 // count asks all nodes.
@@ -91,8 +91,10 @@ func (l *Lab) count(ctx context.Context) (sum counts, err error) {
 		for _, r := range s.Replicas {
 			o := &r.Offload
 			entries := o.Fast + o.Claimed + o.Plain
+			// What they leave to user space they still count, and call it always.
+			counted := o.Reasons["counted"] + o.Reasons["repeated"] + o.Reasons["quiet"] + o.Reasons["chosen"]
 			sum = sum.plus(counts{fast: o.Fast, entries: entries, broadcast: o.Broadcasts, unicast: o.Unicasts,
-				cells: o.Counted, acknowledged: entries, armed: sum.armed + b2i(o.Armed)})
+				counted: counted, acks: counted + o.Reasons["always"], armed: sum.armed + b2i(o.Armed)})
 		}
 	}
 	return sum, nil

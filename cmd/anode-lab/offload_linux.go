@@ -45,7 +45,7 @@ func offloadCommand() *cobra.Command {
 same with the kernel path on and off, in turns. Ratios are on to off, medians over the pairs; cpu_us is the busy time of the
 whole machine for an operation, softirq and the load included; fast_share is the part of the followers' entries that the programs
 acknowledged, and where acknowledging is off, the part of the leader's entries that were sent once for all (broadcast), or of the
-acknowledgements that it read from the programs' cells (quorum).
+acknowledgements that its programs counted for it (quorum).
 
 With --loopback all nodes are on addresses of one loopback, as in "anode demo", and share one namespace with the clients.
 
