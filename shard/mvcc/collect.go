@@ -81,7 +81,7 @@ func superseded(versions []Version, below txn.Timestamp) int {
 // version after it, or itself if it is a tombstone. Invariant: the queue holds every tombstone and every
 // version that has one before it, and nothing else.
 func (s *Store) remove(c *chain, i int) {
-	s.count(c.key, &c.versions[i], -1)
+	s.count(&c.versions[i], -1)
 	s.garbage.remove(candidate{time: c.versions[i].Time, chain: c})
 	s.discard(&c.versions[i])
 	if next := i + 1; next < len(c.versions) && !c.versions[next].Deleted {

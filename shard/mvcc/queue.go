@@ -156,7 +156,7 @@ func (q *queue) oldest() (c candidate, ok bool) {
 
 // count counts candidates up to a time, no further than limit, and tells the time of the last one counted.
 func (q *queue) count(below txn.Timestamp, limit int) (n int, upTo txn.Timestamp) {
-	late := make([]candidate, 0, min(limit, q.late.Len(), 64))
+	var late []candidate
 	q.late.Scan(func(c candidate) bool {
 		if c.time > below || len(late) >= limit {
 			return false

@@ -20,6 +20,8 @@ type Version struct {
 	Time    txn.Timestamp
 	Value   []byte
 	Deleted bool
+	// sum is its digest. When a version goes, its key and value have long left the processor's caches.
+	sum uint64
 }
 
 // Stats counts what a store holds.

@@ -70,11 +70,12 @@ func (s *Store) write(key []byte, v Version, copied bool) {
 		c = s.own(c)
 		s.supersede(c, v.At)
 	}
+	v.sum = digest(c.key, &v)
 	s.push(c, v)
 	if v.At.Compare(s.last) > 0 || mutant.On("loaded-value-used-again") {
 		s.last = v.At
 	}
-	s.count(c.key, &v, 1)
+	s.count(&v, 1)
 	if !v.Deleted {
 		s.stats.Keys++
 		s.stats.Live += liveBytes(c)
@@ -125,7 +126,7 @@ func (s *Store) supersede(c *chain, at txn.Position) {
 	case order < 0:
 		panic(fmt.Sprintf("mvcc: %q written at %v after %v", c.key, at, last.At))
 	case order == 0:
-		s.count(c.key, &last, -1)
+		s.count(&last, -1)
 		s.garbage.remove(candidate{time: last.Time, chain: c})
 		s.discard(&last)
 		c.versions = c.versions[:len(c.versions)-1]
@@ -136,16 +137,16 @@ func (s *Store) supersede(c *chain, at txn.Position) {
 func liveBytes(c *chain) int64 { return int64(len(c.key) + len(c.newest().Value)) }
 
 // count adds a version to the accounts (sign 1), or takes it off (sign -1).
-func (s *Store) count(key []byte, v *Version, sign int) {
+func (s *Store) count(v *Version, sign int) {
 	s.stats.Versions += sign
 	s.stats.Bytes += int64(sign * len(v.Value))
 	if v.Deleted {
 		s.stats.Tombstones += sign
 	}
-	if d := digest(key, v); sign > 0 {
-		s.sum += d
+	if sign > 0 {
+		s.sum += v.sum
 	} else {
-		s.sum -= d
+		s.sum -= v.sum
 	}
 }
 
