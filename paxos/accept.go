@@ -127,7 +127,7 @@ type progress struct {
 	// acked: the follower holds every op up to it. Invariant: acked <= last.
 	acked    Op
 	heard    Time
-	echoed   uint64 // highest nonce echoed
+	signed   uint64 // highest nonce of a probe that it gave a sign for
 	resendAt Time   // when unacknowledged entries are sent again
 	delay    Duration
 	// arriveBy is when large entries that were sent should have arrived: nothing is repeated before. A voter

@@ -195,6 +195,7 @@ var claimKinds = map[wire.Kind]bool{wire.KindAccepted: true, wire.KindEcho: true
 var needsPromise = map[wire.Kind]bool{
 	wire.KindSuspect: true, wire.KindViewChange: true, wire.KindNewView: true, wire.KindAccept: true,
 	wire.KindAccepted: true, wire.KindEcho: true, wire.KindGap: true, wire.KindHeartbeat: true, wire.KindRecoverReply: true,
+	wire.KindProbe: true, wire.KindSign: true,
 }
 
 // sent looks at a frame as it leaves.

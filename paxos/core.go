@@ -167,6 +167,8 @@ var handlers = map[wire.Kind]func(*Core, *Message){
 	wire.KindGap:          (*Core).stepGap,
 	wire.KindHeartbeat:    (*Core).stepHeartbeat,
 	wire.KindEcho:         (*Core).stepEcho,
+	wire.KindProbe:        (*Core).stepProbe,
+	wire.KindSign:         (*Core).stepSign,
 	wire.KindAsk:          (*Core).stepAsk,
 	wire.KindAnswer:       (*Core).stepAnswer,
 	wire.KindSuspect:      (*Core).stepSuspect,

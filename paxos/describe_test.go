@@ -56,6 +56,10 @@ func content(f *wire.Frame) string {
 		return line
 	case *RecoverReply:
 		return fmt.Sprintf("v%s last %d chosen %d", viewName(f.View), opName(f.Op), opName(f.Chosen))
+	case nil:
+		if f.Kind == wire.KindProbe || f.Kind == wire.KindSign {
+			return fmt.Sprintf("v%s nonce %d", viewName(f.View), f.Chosen)
+		}
 	case *Ask, *Suspect, *Recover:
 		return fmt.Sprintf("v%s", viewName(f.View))
 	}
@@ -63,7 +67,7 @@ func content(f *wire.Frame) string {
 }
 
 func decoded(f *wire.Frame) (any, error) {
-	if f.Kind == wire.KindAccepted || f.Kind == wire.KindGap {
+	if f.Kind == wire.KindAccepted || f.Kind == wire.KindGap || f.Kind == wire.KindProbe || f.Kind == wire.KindSign {
 		return nil, nil
 	}
 	return wire.DecodeBody(f.Kind, f.Body)

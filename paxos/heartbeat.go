@@ -6,7 +6,7 @@ import (
 )
 
 // Leadership: heartbeats and their echoes. They carry the chosen op when nothing else does, tell the
-// followers that the leader lives and the leader that it is followed, and confirm reads.
+// followers that the leader lives and the leader that it is followed, and renew leases.
 
 // leading is what a leader keeps for one view.
 type leading struct {
@@ -27,18 +27,10 @@ type leading struct {
 
 	waiting []uint64 // reads that wait for a round
 	rounds  []round  // rounds under way, oldest first
+	probe   uint64   // nonce of the latest
 
 	ops, beats sendings // when ops and nonces were first sent, for leases
 }
-
-// round is a set of reads that are confirmed when f followers echo its nonce or a later one.
-type round struct {
-	nonce   uint64
-	tickets []uint64
-}
-
-// maxRounds bounds the read rounds in flight; under load further reads gather into the next one.
-const maxRounds = 4
 
 // forget voids what a former incarnation of a replica acknowledged.
 func (l *leading) forget(r ReplicaID) {
@@ -69,6 +61,7 @@ func (c *Core) tickLeading() {
 	if c.now >= c.lead.beatAt {
 		c.beat()
 	}
+	c.probeDue()
 	c.resendDue()
 }
 
@@ -128,63 +121,9 @@ func (c *Core) stepEcho(m *Message) {
 		c.ignore(IgnoredStaleNonce)
 		return
 	}
-	p.echoed = max(p.echoed, e.Nonce)
 	p.grants = e.Lease
 	c.granted(p, c.lead.beats.when(e.Nonce))
 	if !p.known || m.Op > p.acked {
 		c.acked(p, m.Op)
 	}
-	c.confirm()
-}
-
-// Read asks whether this replica is still the leader: by its lease at this moment, or by a round of heartbeats
-// sent after now (the read-index of Ongaro's thesis, section 6.4). The ticket comes back in Ready.Confirmed;
-// if leadership is lost before, it never does.
-func (c *Core) Read(now Time, ticket uint64) error {
-	c.now = now
-	if !c.serving() {
-		return ErrNotServing
-	}
-	if c.leased(now) {
-		c.reads.ByLease++
-		c.out.Confirmed = append(c.out.Confirmed, ticket)
-		return nil
-	}
-	if len(c.lead.waiting) >= c.cfg.Limits.Reads {
-		return ErrFull
-	}
-	c.lead.waiting = append(c.lead.waiting, ticket)
-	return nil
-}
-
-// startRound sends a heartbeat for the reads that wait.
-func (c *Core) startRound() {
-	l := &c.lead
-	if len(l.waiting) == 0 || len(l.rounds) >= maxRounds {
-		return
-	}
-	c.beat()
-	l.rounds = append(l.rounds, round{l.nonce, l.waiting})
-	l.waiting = nil
-	c.confirm()
-}
-
-// confirm releases the rounds whose nonce f followers have echoed. Acknowledgements of entries confirm
-// nothing: they may answer what was sent before the read arrived.
-func (c *Core) confirm() {
-	l := &c.lead
-	for len(l.rounds) > 0 && c.echoes(l.rounds[0].nonce) >= c.f && !l.silent {
-		c.reads.ByRound += uint64(len(l.rounds[0].tickets))
-		c.out.Confirmed = append(c.out.Confirmed, l.rounds[0].tickets...)
-		l.rounds = l.rounds[1:]
-	}
-}
-
-func (c *Core) echoes(nonce uint64) (n int) {
-	for r := range c.cfg.Replicas {
-		if e := c.lead.followers[r].echoed; e >= nonce || e > 0 && mutant.On("old-echo-confirms") {
-			n++
-		}
-	}
-	return n
 }

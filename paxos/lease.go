@@ -33,7 +33,7 @@ const (
 	// clockGrain is what reading and rounding two clocks may lose.
 	clockGrain = wire.Microsecond
 	// nonceMemory is for how many heartbeats it is known when they were sent. An echo that is further behind
-	// grants nothing; there are never more rounds under way than maxRounds.
+	// grants nothing.
 	nonceMemory = 64
 )
 

@@ -36,7 +36,7 @@ var mistakes = []struct {
 	{"voter-counts-twice", "a vote that arrives twice counts twice (known bug 25)", "counted_once", true},
 	{"follower-counts-twice", "an acknowledgement that arrives twice counts twice (known bug 25)", "counted_once", true},
 	{"serve-at-once", "a new leader serves before its log is chosen in its own view", "new_leader_waits", true},
-	{"old-echo-confirms", "an echo of an older heartbeat confirms a read", "read_index", true},
+	{"old-sign-confirms", "a sign for an older probe confirms a read", "read_index", true},
 	{"lease-by-ticks", "a leader that was stopped reads by the lease that it had before (known bug 16)", "lease_pause", true},
 	{"drift-ignored", "a lease is counted in full on a clock that is slower than the voter's (known bug 16)", "lease_clocks", true},
 	{"lease-from-arrival", "a lease counts from the arrival of an answer, however long it was under way", "lease", true},

@@ -29,6 +29,10 @@ const (
 	KindFormReply    Kind = 16
 	// KindImage carries a part of the applied state, which ends with Header.Op.
 	KindImage Kind = 19
+	// KindProbe asks a follower whether it is still normal in Header.View, KindSign says that it was. Neither has a
+	// body; Header.Chosen is a nonce.
+	KindProbe Kind = 20
+	KindSign  Kind = 21
 )
 
 // Kinds that replicas of different groups exchange, about transactions that both take part in. Package
@@ -82,7 +86,7 @@ var kindNames = [256]string{
 	KindEcho: "Echo", KindAsk: "Ask", KindAnswer: "Answer", KindSuspect: "Suspect",
 	KindViewChange: "ViewChange", KindNewView: "NewView", KindFetch: "Fetch", KindEntries: "Entries",
 	KindRecover: "Recover", KindRecoverReply: "RecoverReply", KindForm: "Form", KindFormReply: "FormReply",
-	KindImage:   "Image",
+	KindImage: "Image", KindProbe: "Probe", KindSign: "Sign",
 	KindInquire: "Inquire", KindInquiryReply: "InquiryReply",
 	KindSettle: "Settle", KindForget: "Forget", KindExpire: "Expire",
 	KindCollect: "Collect", KindAdvance: "Advance", KindScan: "Scan", KindScanReply: "ScanReply",
