@@ -301,6 +301,9 @@ func (w *twins) packet(p *pair) []byte {
 	switch {
 	case len(w.sent) > 0 && w.rng.IntN(8) == 0:
 		return w.sent[w.rng.IntN(len(w.sent))]
+	case w.rng.IntN(6) == 0:
+		f := w.mistake(w.probeFrame(p), p.follow)
+		in = packet(w.source(p.follow, f.Sender), p.key.Addr, seal(p.follow, f))
 	case w.rng.IntN(2) == 0:
 		f := w.mistake(w.acceptFrame(p, p.follow), p.follow)
 		in = packet(w.source(p.follow, f.Sender), p.key.Addr, seal(p.follow, f))
@@ -339,6 +342,18 @@ func (w *twins) acceptFrame(p *pair, c Config) wire.Frame {
 	}, Body: body}
 }
 
+func (w *twins) probeFrame(p *pair) wire.Frame {
+	c := p.follow
+	f := wire.Frame{Header: wire.Header{
+		Kind: wire.KindProbe, Cluster: c.Cluster, Group: p.key.Group, View: c.View, Chosen: wire.Op(w.rng.Uint64()),
+		Sender: c.Leader, Incarnation: c.Members[c.Leader].Incarnation,
+	}}
+	if w.rng.IntN(8) == 0 {
+		f.Body = make([]byte, 1+w.rng.IntN(20))
+	}
+	return f
+}
+
 func (w *twins) acceptedFrame(p *pair) wire.Frame {
 	c := p.lead
 	from := wire.ReplicaID(w.rng.IntN(len(c.Members)))
@@ -369,7 +384,7 @@ func (w *twins) mistake(f wire.Frame, c Config) wire.Frame {
 	case 7:
 		f.Flags = wire.FlagBroadcast
 	case 8:
-		f.Kind = wire.KindHeartbeat
+		f.Kind = []wire.Kind{wire.KindHeartbeat, wire.KindProbe, wire.KindSign, wire.KindAccept}[w.rng.IntN(4)]
 	}
 	return f
 }

@@ -143,20 +143,20 @@ func (b *besieged) attack(p hostile.Packet) (reason model.Reason, err error) {
 	switch {
 	case total != 1:
 		return reason, fmt.Errorf("the model counted it %d times", total)
-	case p.Replay != 0:
-		return reason, b.answered(v, p.Replay)
+	case p.Answer != nil:
+		return reason, b.answered(v, p.Answer)
 	case p.Again && v == model.Consume, v == model.Pass:
 		return reason, nil
 	}
 	return reason, fmt.Errorf("verdict %d", v)
 }
 
-// answered: an entry that is held is acknowledged once more, to the leader and nobody else.
-func (b *besieged) answered(v model.Verdict, op wire.Op) error {
+// answered: an entry that is held is acknowledged once more, and a probe given its sign, to the leader and nobody else.
+func (b *besieged) answered(v model.Verdict, frame []byte) error {
 	if v != model.Answer {
-		return fmt.Errorf("verdict %d for an entry that is held", v)
+		return fmt.Errorf("verdict %d for what may be answered", v)
 	}
-	want := hostile.Wrap(hostile.Addr(hostile.Follower), hostile.Addr(hostile.Leader), hostile.Seal(hostile.Accepted(hostile.Follower, op)))
+	want := hostile.Wrap(hostile.Addr(hostile.Follower), hostile.Addr(hostile.Leader), frame)
 	if !bytes.Equal(b.answer[26:40], want[26:40]) || !bytes.Equal(b.answer[42:], want[42:]) {
 		return fmt.Errorf("answered %x, want %x", b.answer, want)
 	}

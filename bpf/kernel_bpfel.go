@@ -51,7 +51,7 @@ type kernelControl struct {
 
 type kernelCounters struct {
 	_ structs.HostLayout
-	N [39]uint64
+	N [40]uint64
 }
 
 type kernelFrame struct {
@@ -77,6 +77,8 @@ type kernelKind uint32
 const (
 	kernelKindKIND_ACCEPT   kernelKind = 1
 	kernelKindKIND_ACCEPTED kernelKind = 2
+	kernelKindKIND_PROBE    kernelKind = 20
+	kernelKindKIND_SIGN     kernelKind = 21
 )
 
 type kernelLimit uint32
@@ -126,20 +128,21 @@ const (
 	kernelReasonREASON_RACED             kernelReason = 23
 	kernelReasonREASON_ACKED             kernelReason = 24
 	kernelReasonREASON_REACKED           kernelReason = 25
-	kernelReasonREASON_UNANSWERED        kernelReason = 26
-	kernelReasonREASON_ABOVE_LAST        kernelReason = 27
-	kernelReasonREASON_OLD_CELL          kernelReason = 28
-	kernelReasonREASON_CHOSEN            kernelReason = 29
-	kernelReasonREASON_ALWAYS            kernelReason = 30
-	kernelReasonREASON_COUNTED           kernelReason = 31
-	kernelReasonREASON_REPEATED          kernelReason = 32
-	kernelReasonREASON_QUIET             kernelReason = 33
-	kernelReasonREASON_BROADCAST         kernelReason = 34
-	kernelReasonREASON_SEGMENTED         kernelReason = 35
-	kernelReasonREASON_CLONED            kernelReason = 36
-	kernelReasonREASON_NO_NEIGHBOUR      kernelReason = 37
-	kernelReasonREASON_CLONE_FAILED      kernelReason = 38
-	kernelReasonREASONS                  kernelReason = 39
+	kernelReasonREASON_SIGNED            kernelReason = 26
+	kernelReasonREASON_UNANSWERED        kernelReason = 27
+	kernelReasonREASON_ABOVE_LAST        kernelReason = 28
+	kernelReasonREASON_OLD_CELL          kernelReason = 29
+	kernelReasonREASON_CHOSEN            kernelReason = 30
+	kernelReasonREASON_ALWAYS            kernelReason = 31
+	kernelReasonREASON_COUNTED           kernelReason = 32
+	kernelReasonREASON_REPEATED          kernelReason = 33
+	kernelReasonREASON_QUIET             kernelReason = 34
+	kernelReasonREASON_BROADCAST         kernelReason = 35
+	kernelReasonREASON_SEGMENTED         kernelReason = 36
+	kernelReasonREASON_CLONED            kernelReason = 37
+	kernelReasonREASON_NO_NEIGHBOUR      kernelReason = 38
+	kernelReasonREASON_CLONE_FAILED      kernelReason = 39
+	kernelReasonREASONS                  kernelReason = 40
 )
 
 type kernelRecord struct {

@@ -53,6 +53,8 @@ func TestNumbersAreTheSameInC(t *testing.T) {
 	}{
 		{"Accept", uint64(kernelKindKIND_ACCEPT), uint64(wire.KindAccept)},
 		{"Accepted", uint64(kernelKindKIND_ACCEPTED), uint64(wire.KindAccepted)},
+		{"Probe", uint64(kernelKindKIND_PROBE), uint64(wire.KindProbe)},
+		{"Sign", uint64(kernelKindKIND_SIGN), uint64(wire.KindSign)},
 		{"members", uint64(kernelLimitLIMIT_MEMBERS), wire.MaxReplicas},
 		{"body", uint64(kernelLimitLIMIT_BODY), model.MaxBody},
 		{"largest op", uint64(opMax), uint64(model.OpMax)},

@@ -39,6 +39,7 @@ var reasonNames = [Reasons]string{
 	kernelReasonREASON_RACED:             "raced",
 	kernelReasonREASON_ACKED:             "acked",
 	kernelReasonREASON_REACKED:           "reacked",
+	kernelReasonREASON_SIGNED:            "signed",
 	kernelReasonREASON_UNANSWERED:        "unanswered",
 	kernelReasonREASON_ABOVE_LAST:        "above_last",
 	kernelReasonREASON_OLD_CELL:          "old_cell",
@@ -65,6 +66,7 @@ func (r Reason) String() string {
 const (
 	ReasonAcked     = Reason(kernelReasonREASON_ACKED)
 	ReasonReacked   = Reason(kernelReasonREASON_REACKED)
+	ReasonSigned    = Reason(kernelReasonREASON_SIGNED)
 	ReasonGap       = Reason(kernelReasonREASON_GAP)
 	ReasonLogFull   = Reason(kernelReasonREASON_LOG_FULL)
 	ReasonTooLarge  = Reason(kernelReasonREASON_TOO_LARGE)

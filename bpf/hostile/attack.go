@@ -13,9 +13,9 @@ type Packet struct {
 	// Kind names what is wrong with it.
 	Kind  string
 	Bytes []byte
-	// Replay is the op of an entry that the follower holds, of which this is the frame as it came, in a packet to the
-	// follower; 0 for everything else. It may be answered.
-	Replay wire.Op
+	// Answer is the frame that may answer it: to an entry that the follower holds, or to a probe, as they came and in
+	// packets to the follower. It is nil for everything else.
+	Answer []byte
 	// Again says that it is an acknowledgement that the leader knows, as it came: it may be thrown away.
 	Again bool
 }
@@ -92,6 +92,14 @@ func (a *Attacker) some() []byte {
 
 // frame is one that would be taken if it came from whom it says it comes from.
 func (a *Attacker) frame() (f wire.Frame, to wire.ReplicaID) {
+	if a.rng.IntN(4) == 0 {
+		return Probe(a.rng.Uint64()), Follower
+	}
+	return a.frameOfOp()
+}
+
+// frameOfOp is a frame that names an op.
+func (a *Attacker) frameOfOp() (f wire.Frame, to wire.ReplicaID) {
 	if a.heads() {
 		return Accept(Base + 1 + wire.Op(a.rng.IntN(int(Held-Base)+1))), Follower
 	}
@@ -210,7 +218,9 @@ func (a *Attacker) anotherKind() []byte {
 	b := Seal(f)
 	switch a.rng.IntN(4) {
 	case 0:
-		b[5] = 3 + byte(a.rng.IntN(253))
+		if b[5] = 3 + byte(a.rng.IntN(253)); b[5] == byte(wire.KindProbe) {
+			b[5] = byte(wire.KindSign)
+		}
 	case 1:
 		b[4] += 1 + byte(a.rng.IntN(255))
 	case 2:
@@ -222,9 +232,14 @@ func (a *Attacker) anotherKind() []byte {
 	return Wrap(Addr(f.Sender), Addr(to), b)
 }
 
-// outOfRange has an op that does not fit the word, is of another epoch, or that nobody is waiting for.
+// outOfRange is a probe with an op, or has an op that does not fit the word, is of another epoch, or that nobody is waiting for.
 func (a *Attacker) outOfRange() []byte {
-	f, to := a.frame()
+	if a.rng.IntN(4) == 0 {
+		f := Probe(a.rng.Uint64())
+		f.Op = 1 + wire.Op(a.rng.Uint64()>>1)
+		return a.wrap(f, Follower)
+	}
+	f, to := a.frameOfOp()
 	beyond := Held + 2
 	if to == Leader {
 		beyond = Last + 1
@@ -329,8 +344,13 @@ func (a *Attacker) replay() Packet {
 		p[ipAt+1], p[ipAt+4], p[ipAt+5], p[ipAt+8] = byte(a.rng.Uint32()), byte(a.rng.Uint32()), byte(a.rng.Uint32()), byte(a.rng.Uint32())
 		Mend(p)
 	}
-	if r.Again = p[frameAt+5] == byte(wire.KindAccepted); !r.Again {
-		r.Replay = wire.Op(binary.LittleEndian.Uint64(p[opAt:]))
+	switch le := binary.LittleEndian; wire.Kind(p[frameAt+5]) {
+	case wire.KindAccepted:
+		r.Again = true
+	case wire.KindProbe:
+		r.Answer = Seal(Sign(le.Uint64(p[chosenAt:])))
+	default:
+		r.Answer = Seal(Accepted(Follower, wire.Op(le.Uint64(p[opAt:]))))
 	}
 	return r
 }

@@ -56,6 +56,18 @@ func Accepted(from wire.ReplicaID, op wire.Op) wire.Frame {
 		Sender: from, Incarnation: Incarnation(from)}}
 }
 
+// Probe is the leader's question whether it is followed.
+func Probe(nonce uint64) wire.Frame {
+	return wire.Frame{Header: wire.Header{Kind: wire.KindProbe, Cluster: Cluster, Group: Group, View: View, Chosen: wire.Op(nonce),
+		Sender: Leader, Incarnation: Incarnation(Leader)}}
+}
+
+// Sign is the follower's answer to a probe.
+func Sign(nonce uint64) wire.Frame {
+	return wire.Frame{Header: wire.Header{Kind: wire.KindSign, Cluster: Cluster, Group: Group, View: View, Chosen: wire.Op(nonce),
+		Sender: Follower, Incarnation: Incarnation(Follower)}}
+}
+
 // Seal encodes a frame with a right code.
 func Seal(f wire.Frame) []byte { return seal(f, Key) }
 
@@ -74,6 +86,7 @@ func Genuine() (all [][]byte) {
 	for op := Base + 1; op <= Held; op++ {
 		all = append(all, Wrap(Addr(Leader), Addr(Follower), Seal(Accept(op))))
 	}
+	all = append(all, Wrap(Addr(Leader), Addr(Follower), Seal(Probe(1))))
 	for _, a := range acknowledged {
 		all = append(all, Wrap(Addr(a.from), Addr(Leader), Seal(Accepted(a.from, a.op))))
 	}
@@ -100,6 +113,7 @@ const (
 	udpAt         = ipAt + 20
 	frameAt       = udpAt + 8
 	opAt          = frameAt + 32
+	chosenAt      = frameAt + 40
 	bodyAt        = frameAt + wire.HeaderSize
 )
 

@@ -32,7 +32,7 @@ func (s *Slot) followed(d *datagram) (Reason, []byte) {
 	reason := ReasonReacked
 	if op > w.Op() {
 		reason = s.store(d, w, op)
-	} else if now := s.Word; !now.armed() || now.Generation() != w.Generation() {
+	} else if !s.still(w) {
 		reason = ReasonRaced
 	}
 	if reason == ReasonRaced {
@@ -43,6 +43,39 @@ func (s *Slot) followed(d *datagram) (Reason, []byte) {
 		answer = c.acceptedFrame(s.key, d.View, d.Op)
 	}
 	return reason, answer
+}
+
+// probed gives the leader that asks a sign: to be armed is to be normal in the view. It binds to nothing.
+func (s *Slot) probed(d *datagram) (Reason, []byte) {
+	w := s.Word
+	c := &s.follow[w.Generation()&1]
+	if !w.armed() && !mistaken("fenced-signs") {
+		return ReasonFenced, nil
+	}
+	if reason := c.identity(d, s.key); reason != ReasonNone {
+		return reason, nil
+	}
+	switch {
+	case d.Sender != c.Leader && !mistaken("any-leader"):
+		return ReasonWrongSender, nil
+	case d.length != 0:
+		return ReasonLength, nil
+	case !c.verify(d):
+		return ReasonWrongMAC, nil
+	case d.Op != 0:
+		return ReasonOpRange, nil
+	}
+	sign := c.answerFrame(s.key, wire.Header{Kind: wire.KindSign, View: d.View, Chosen: d.Chosen})
+	s.machine.between()
+	if !s.still(w) {
+		return ReasonRaced, nil
+	}
+	return ReasonSigned, sign
+}
+
+// still reports whether the word is of the generation that was checked.
+func (s *Slot) still(checked Word) bool {
+	return s.Word.armed() && s.Word.Generation() == checked.Generation() || mistaken("fenced-signs")
 }
 
 func (s *Slot) checkAccept(d *datagram, w Word, c *Config) Reason {
@@ -96,11 +129,13 @@ func (s *Slot) place(op Offset) *Record { return &s.Log[int(op)&(len(s.Log)-1)] 
 
 // acceptedFrame says "I hold every op up to this one"; what is chosen it leaves to user space.
 func (c *Config) acceptedFrame(key Key, view wire.View, op wire.Op) []byte {
-	f := wire.Frame{Header: wire.Header{
-		Kind: wire.KindAccepted, Cluster: c.Cluster, Group: key.Group, View: view, Op: op,
-		Sender: c.Self, Incarnation: c.Members[c.Self].Incarnation,
-	}}
-	b, err := f.Append(nil)
+	return c.answerFrame(key, wire.Header{Kind: wire.KindAccepted, View: view, Op: op})
+}
+
+// answerFrame is a frame without a body, from this replica.
+func (c *Config) answerFrame(key Key, h wire.Header) []byte {
+	h.Cluster, h.Group, h.Sender, h.Incarnation = c.Cluster, key.Group, c.Self, c.Members[c.Self].Incarnation
+	b, err := (&wire.Frame{Header: h}).Append(nil)
 	if err != nil {
 		panic(err) // it has no body
 	}

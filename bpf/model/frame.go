@@ -33,7 +33,7 @@ type header struct {
 	wire.Header
 }
 
-const accept, accepted = uint8(wire.KindAccept), uint8(wire.KindAccepted)
+const accept, accepted, probe = uint8(wire.KindAccept), uint8(wire.KindAccepted), uint8(wire.KindProbe)
 
 func parseHeader(b []byte) header {
 	le := binary.LittleEndian
@@ -93,6 +93,8 @@ func (s *Slot) decide(d *datagram) (Reason, []byte) {
 		return s.followed(d)
 	case d.kind == accepted:
 		return s.led(d), nil
+	case d.kind == probe:
+		return s.probed(d)
 	}
 	return ReasonOtherKind, nil
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -35,9 +36,9 @@ func nothingHostileIsTaken() error {
 		p := a.Next()
 		v, answer := m.Ingress(p.Bytes)
 		switch {
-		case p.Replay != 0 && (v != Answer || answered(answer[frameAt:]) != p.Replay):
-			return fmt.Errorf("packet %d, an entry that is held: verdict %d", i, v)
-		case p.Replay == 0 && v != Pass && (v != Consume || !p.Again):
+		case p.Answer != nil && (v != Answer || !bytes.Equal(answer[frameAt:], p.Answer)):
+			return fmt.Errorf("packet %d, which may be answered: verdict %d, %x", i, v, answer)
+		case p.Answer == nil && v != Pass && (v != Consume || !p.Again):
 			return fmt.Errorf("packet %d, %s: verdict %d\n%x", i, p.Kind, v, p.Bytes)
 		case total(m) != counted+1:
 			return fmt.Errorf("packet %d, %s: counted %d times", i, p.Kind, total(m)-counted)

@@ -28,6 +28,7 @@ var mistakes = []struct {
 	{"above-last", "what was never sent is acknowledged", nothingHostileIsTaken},
 	{"absolute-ops", "ops are not counted from their epoch", aLaterEpochHasItsOwnOps},
 	{"late-answer", "an answer is made behind the claim, from what holds by then", answersAreOfTheirGeneration},
+	{"fenced-signs", "a replica that is fenced says that it is normal", whoIsFencedGivesNoSign},
 	{"global-scratch", "one cell carries the op of the packet at hand (known bug 8)", answersCarryTheirOwnOp},
 }
 

@@ -31,6 +31,7 @@ const (
 	ReasonRaced
 	ReasonAcked
 	ReasonReacked
+	ReasonSigned
 	ReasonUnanswered
 	ReasonAboveLast
 	ReasonOldCell
@@ -76,6 +77,7 @@ var reasonNames = [Reasons]string{
 	ReasonRaced:            "raced",
 	ReasonAcked:            "acked",
 	ReasonReacked:          "reacked",
+	ReasonSigned:           "signed",
 	ReasonUnanswered:       "unanswered",
 	ReasonAboveLast:        "above_last",
 	ReasonOldCell:          "old_cell",
@@ -108,7 +110,7 @@ const (
 // verdict follows from the reason alone.
 func (r Reason) verdict() Verdict {
 	switch r {
-	case ReasonAcked, ReasonReacked:
+	case ReasonAcked, ReasonReacked, ReasonSigned:
 		return Answer
 	case ReasonUnanswered, ReasonCounted, ReasonRepeated, ReasonQuiet:
 		return Consume

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -23,6 +24,7 @@ func TestScenarios(t *testing.T) {
 		"nothing hostile is taken":                  nothingHostileIsTaken,
 		"a later epoch has its own ops":             aLaterEpochHasItsOwnOps,
 		"answers are of the generation that claims": answersAreOfTheirGeneration,
+		"who is fenced gives no sign":               whoIsFencedGivesNoSign,
 	} {
 		if err := scenario(); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -317,4 +319,33 @@ func TestBroadcastGoesToEveryOtherMember(t *testing.T) {
 	if to, _ := m.Broadcast(addr(0), f); len(to) != 0 {
 		t.Errorf("without a leader it went to %v", to)
 	}
+}
+
+// whoIsFencedGivesNoSign probes a follower: armed, fenced between the checks and the answer, fenced, and armed in a later
+// view. A sign that came from behind a fence could confirm a read while another leads.
+func whoIsFencedGivesNoSign() error {
+	m, s, c := follower(4)
+	probe := func(c Config) []byte {
+		return sealed(c, wire.Frame{Header: wire.Header{Kind: wire.KindProbe, View: c.View, Chosen: 7, Sender: 0, Incarnation: 1}})
+	}
+	want := sealed(c, wire.Frame{Header: wire.Header{Kind: wire.KindSign, View: c.View, Chosen: 7, Sender: 1, Incarnation: 2}})
+	if v, answer := m.Datagram(addr(0), addr(1), probe(c)); v != Answer || !bytes.Equal(answer, want) || s.AckedAt != 0 {
+		return fmt.Errorf("armed: verdict %d, %x, acknowledged at %v", v, answer, s.AckedAt)
+	}
+	m.Between = func() { s.Fence() }
+	if v, _ := m.Datagram(addr(0), addr(1), probe(c)); v != Pass {
+		return fmt.Errorf("fenced meanwhile: verdict %d", v)
+	}
+	m.Between = nil
+	if v, _ := m.Datagram(addr(0), addr(1), probe(c)); v != Pass {
+		return fmt.Errorf("fenced: verdict %d", v)
+	}
+	later := c
+	later.View += 3
+	s.Drain(func(wire.Frame) {})
+	s.Arm(later, 0)
+	if v, _ := m.Datagram(addr(0), addr(1), probe(c)); v != Pass {
+		return fmt.Errorf("armed in a later view: verdict %d", v)
+	}
+	return nil
 }

@@ -40,6 +40,8 @@ static __always_inline enum reason handle(void *ctx, enum hook hook, __u32 lengt
 		return follow(ctx, hook, length, s, *slot, control);
 	case KIND_ACCEPTED:
 		return lead(s, *slot, control);
+	case KIND_PROBE:
+		return sign(ctx, hook, length, s, *slot, control);
 	}
 	return REASON_OTHER_KIND;
 }
@@ -57,6 +59,7 @@ static __always_inline enum verdict verdict(enum reason reason)
 	switch (reason) {
 	case REASON_ACKED:
 	case REASON_REACKED:
+	case REASON_SIGNED:
 		return VERDICT_ANSWER;
 	case REASON_UNANSWERED:
 	case REASON_COUNTED:

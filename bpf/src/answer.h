@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A follower's answer: the Accept is rewritten in place into an Accepted and goes back where it came from. */
+/* A follower's answer: the packet is rewritten in place, an Accept into an Accepted and a Probe into a Sign, and goes back
+ * where it came from. */
 #pragma once
 
 #include <linux/pkt_cls.h>
@@ -15,19 +16,20 @@ static __always_inline __u16 fold(__u64 sum)
 	return sum;
 }
 
-/* The answer says "I hold every op up to this one"; what is chosen it leaves to user space. */
-static __always_inline void answer_frame(const struct frame *in, struct frame *out, const struct config *c)
+/* An Accepted says "I hold every op up to this one"; what is chosen it leaves to user space. A Sign has the nonce of its
+ * Probe there. */
+static __always_inline void answer_frame(const struct frame *in, struct frame *out, enum kind kind, const struct config *c)
 {
 	out->magic = FRAME_MAGIC;
 	out->version = FRAME_VERSION;
-	out->kind = KIND_ACCEPTED;
+	out->kind = kind;
 	out->flags = 0;
 	out->cluster = c->cluster;
 	out->group = c->group;
 	out->length = 0;
 	out->view = in->view;
 	out->op = in->op;
-	out->chosen = 0;
+	out->chosen = kind == KIND_SIGN ? in->chosen : 0;
 	out->sender = c->self;
 	out->reserved = 0;
 	out->incarnation = c->incarnation;
@@ -105,12 +107,12 @@ static __always_inline long replace_tc(void *ctx, const struct packet *in, struc
 }
 
 /* Makes the answer, beside the packet. */
-static __always_inline void make_answer(struct scratch *s, const struct config *c)
+static __always_inline void make_answer(struct scratch *s, enum kind kind, const struct config *c)
 {
 	__u64 k0 = c->key[0], k1 = c->key[1];
 
 	answer_headers(&s->in, &s->out);
-	answer_frame(&s->in.frame, &s->out.frame, c);
+	answer_frame(&s->in.frame, &s->out.frame, kind, c);
 	if (k0 || k1)
 		s->out.frame.mac = siphash(frame_words(&s->out), FRAME_BYTES, k0, k1);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A follower's part: store the entry, acknowledge it. The order is the contract, and never another:
+/* A follower's part: store the entry, acknowledge it; and give a leader that asks a sign of being followed. For entries the
+ * order is the contract, and never another:
  *
  *	check everything - note the time - claim - write the record - publish its tag - answer
  *
@@ -83,15 +84,13 @@ static __always_inline enum reason note_time(struct control *control)
 	return REASON_CONTENDED;
 }
 
-/* An op that is held already may be acknowledged again as long as the word is of the generation that was checked:
- * it is read once more, after all checks and after the time was noted. */
-static __always_inline enum reason still_held(struct control *control, __u64 word)
+/* Whether the word is of the generation that was checked: it is read once more, after all checks. Then an op that is held
+ * already may be acknowledged again, and a probe be given a sign. */
+static __always_inline int still_armed(struct control *control, __u64 word)
 {
 	__u64 now = read_ordered(&control->word);
 
-	if (!word_armed(now) || word_generation(now) != word_generation(word))
-		return REASON_RACED;
-	return REASON_REACKED;
+	return word_armed(now) && word_generation(now) == word_generation(word);
 }
 
 static __always_inline enum reason store(struct control *control, struct record *record, struct scratch *s, __u64 word,
@@ -132,16 +131,45 @@ static __always_inline enum reason follow(void *ctx, enum hook hook, __u32 lengt
 	record = record_of(slot, op);
 	if (!record)
 		return REASON_NO_LOG;
-	make_answer(s, config);
+	make_answer(s, KIND_ACCEPTED, config);
 
 	reason = note_time(control);
 	if (reason != REASON_NONE)
 		return reason;
 	if (op <= word_op(word))
-		reason = still_held(control, word);
+		reason = still_armed(control, word) ? REASON_REACKED : REASON_RACED;
 	else
 		reason = store(control, record, s, word, op);
 	if (reason == REASON_RACED)
 		return reason;
 	return send_answer(ctx, hook, length, s) ? REASON_UNANSWERED : reason;
+}
+
+/* A leader that is asked for a read probes whether it is still followed. To be armed is to be normal in the view, and a
+ * replica promises no other before it has fenced: so the sign says that this one had not, at a moment after the question
+ * was asked. It binds to nothing and grants no lease: neither op nor time is noted. */
+static __always_inline enum reason sign(void *ctx, enum hook hook, __u32 length, struct scratch *s, __u32 slot,
+					struct control *control)
+{
+	__u64 word = READ_ONCE(control->word);
+	struct config *config = config_of(slot, 0, word_generation(word));
+	enum reason reason;
+
+	if (!word_armed(word) || !config)
+		return REASON_FENCED;
+	reason = check_identity(&s->in, config);
+	if (reason == REASON_NONE && s->in.frame.sender != config->leader)
+		reason = REASON_WRONG_SENDER;
+	if (reason == REASON_NONE && s->in.frame.length != 0)
+		reason = REASON_LENGTH;
+	if (reason == REASON_NONE)
+		reason = check_mac(&s->in, FRAME_BYTES, config);
+	if (reason == REASON_NONE && s->in.frame.op != 0)
+		reason = REASON_OP_RANGE;
+	if (reason != REASON_NONE)
+		return reason;
+	make_answer(s, KIND_SIGN, config);
+	if (!still_armed(control, word))
+		return REASON_RACED;
+	return send_answer(ctx, hook, length, s) ? REASON_UNANSWERED : REASON_SIGNED;
 }

@@ -18,6 +18,8 @@
 enum kind {
 	KIND_ACCEPT = 1,
 	KIND_ACCEPTED = 2,
+	KIND_PROBE = 20,
+	KIND_SIGN = 21,
 };
 
 #define FLAG_BROADCAST 1

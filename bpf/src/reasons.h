@@ -13,7 +13,7 @@ enum reason {
 	REASON_NO_SLOT,    /* no replica here has that address, port and group */
 	REASON_LENGTH,     /* the payload is not exactly one frame */
 	REASON_MALFORMED,  /* version, flags or reserved bits */
-	REASON_OTHER_KIND, /* neither Accept nor Accepted */
+	REASON_OTHER_KIND, /* neither Accept, nor Accepted, nor Probe */
 	REASON_FENCED,     /* user space has not armed the slot */
 
 	/* Passed up: not from whom, not to whom, or not what it should be. */
@@ -28,7 +28,7 @@ enum reason {
 
 	/* Passed up by a follower. */
 	REASON_TOO_LARGE,
-	REASON_OP_RANGE, /* op 0, or one that does not fit the word */
+	REASON_OP_RANGE, /* op 0, or one that does not fit the word; a probe with an op */
 	REASON_GAP,
 	REASON_LOG_FULL, /* user space has not released the place */
 	REASON_NO_LOG,
@@ -38,6 +38,7 @@ enum reason {
 	/* A follower's answers. */
 	REASON_ACKED,
 	REASON_REACKED,    /* an op that it holds already */
+	REASON_SIGNED,     /* a probe: it is normal in the view */
 	REASON_UNANSWERED, /* stored, but the answer could not be sent: dropped, as if it had got lost */
 
 	/* Passed up by a leader. */
