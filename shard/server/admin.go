@@ -54,6 +54,7 @@ type admin struct {
 	server   *http.Server
 	opened   chan struct{}
 	room     chan struct{} // holds one for each request that is being served
+	guests   guests
 }
 
 // openAdmin takes the endpoint's address, before any replica has begun a life that would be over if another
@@ -72,7 +73,8 @@ func (n *Node) openAdmin(ctx, run context.Context) error {
 			"and can give up a group that has lost its memory", "admin", listener.Addr())
 	}
 	a.server = &http.Server{
-		Handler: a.handler(), BaseContext: func(net.Listener) context.Context { return run },
+		Handler: a.guests.attend(a.handler()), BaseContext: func(net.Listener) context.Context { return run },
+		ConnContext: a.guests.arrive, ConnState: a.guests.change,
 		ReadHeaderTimeout: adminHeaderTime, ReadTimeout: adminReadTime, WriteTimeout: adminProfileTime, IdleTimeout: adminIdleTime,
 		MaxHeaderBytes: adminHeaderBytes, ErrorLog: slog.NewLogLogger(n.cfg.Log.Handler(), slog.LevelWarn),
 	}
