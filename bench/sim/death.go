@@ -30,7 +30,7 @@ func (c *client) born() {
 func (c *client) fate() {
 	w := c.s.w
 	switch {
-	case c.s.healed || !w.chance(deathShare):
+	case c.s.healed || !w.chance(c.s.mortality):
 	case w.chance(tornShare):
 		c.torn = 1 + w.rand.Intn(4)
 	default:

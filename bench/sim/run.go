@@ -59,7 +59,9 @@ type simulation struct {
 	report   Report
 	cut      Cut
 	stopping bool // clients begin nothing new
-	healed   bool
+	// mortality is the share of the clients' commits that end with the client's death.
+	mortality float64
+	healed    bool
 }
 
 // Run plays one seed. The error says what went wrong; the report is complete as far as the run went.
@@ -108,7 +110,7 @@ func newCutSimulation(seed int64, swarm bool, cut Cut) *simulation {
 		plan.drawSizes(seed)
 	}
 	cut.plan(&plan)
-	s := &simulation{w: w, c: newCluster(w, plan), cut: cut, report: Report{Seed: seed, Plan: plan}}
+	s := &simulation{w: w, c: newCluster(w, plan), cut: cut, mortality: deathShare, report: Report{Seed: seed, Plan: plan}}
 	s.c.giveKernels(seed)
 	s.memory.seen = map[txn.Timestamp]string{}
 	for i := range plan.Clients {

@@ -25,12 +25,16 @@ import (
 const (
 	soakNodes   = 3
 	soakWorkers = 16
+	// soakHeld is how many samples of a server are kept.
+	soakHeld = 4096
 	// soakAllowance is what a server may hold beyond twice the live data: the log, buffers, the runtime.
 	soakAllowance = 64 << 20
 	soakSample    = 10 * time.Second
+	// soakShortest is how long it takes to tell growth from noise.
+	soakShortest = soakLooks * soakSample
 )
 
-// soak overwrites keys for a long time and watches the memory of the servers.
+// soak overwrites keys for a long time and watches what the servers hold.
 type soak struct {
 	program          string
 	length           time.Duration
@@ -41,16 +45,22 @@ type soak struct {
 	servers          []string
 	processes        []*exec.Cmd
 	writes           atomic.Int64
+	// looks are what each server held, every so often.
+	looks [soakNodes][]figures
+	every int // samples between two looks that are kept
+	seen  int
 }
 
 func soakCommand() *cobra.Command {
 	s := &soak{}
 	cmd := &cobra.Command{
 		Use:   "soak",
-		Short: "Overwrite the same keys for a long time and watch the memory of the servers",
-		Long: `Start three nodes as processes on loopback, overwrite the same keys again and again, and read the resident
-memory of each server. It fails if a server ever held more than twice the live data plus 64 MB: by the highest figure that
-the kernel has noted of it, which misses nothing between two looks.`,
+		Short: "Overwrite the same keys for a long time and watch what the servers hold",
+		Long: `Start three nodes as processes on loopback, overwrite the same keys again and again, and look every 10 s at what each
+server holds: resident memory, open files, goroutines, BPF maps. It fails if a server ever held more than twice the live data
+plus 64 MB, by the highest figure that the kernel has noted of it, which misses nothing between two looks; and if in the last
+quarter of the time a server held a tenth more of anything than in the second quarter, beside a little for noise.
+It takes ` + soakShortest.String() + ` to tell growth from noise; a shorter soak judges the memory alone.`,
 		Example: "  anode-lab soak --for 1h --keys 100000 --value-bytes 1000",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -139,6 +149,9 @@ func (s *soak) watch(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			if err := s.grew(); err != nil {
+				return err
+			}
 			fmt.Printf("%v, %d writes of %d keys: %d MB live, at most %d MB resident in a server, limit %d MB\n",
 				time.Since(began).Round(time.Second), s.writes.Load(), s.keys, live>>20, highest>>20, limit>>20)
 			return nil
@@ -149,11 +162,55 @@ func (s *soak) watch(ctx context.Context) error {
 			return err
 		}
 		fmt.Fprintf(os.Stderr, "%6.0f s  %d writes, resident MB: %v, at most %v\n", time.Since(began).Seconds(), s.writes.Load(), now, most)
+		if err := s.look(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
 		highest = max(highest, slices.Max(most)<<20)
 		if highest > limit {
 			return fmt.Errorf("a server held %d MB, more than twice the %d MB of live data plus 64", highest>>20, live>>20)
 		}
 	}
+}
+
+// look notes what each server holds.
+func (s *soak) look(ctx context.Context) error {
+	s.seen++
+	if s.seen%max(s.every, 1) != 0 {
+		return nil
+	}
+	for i, p := range s.processes {
+		f, err := lookAt(ctx, p.Process.Pid, s.admin(i))
+		if err != nil {
+			return err
+		}
+		s.looks[i] = append(s.looks[i], f)
+	}
+	if len(s.looks[0]) >= soakHeld {
+		for i := range s.looks {
+			s.looks[i] = sparse(s.looks[i], soakHeld)
+		}
+		s.every = 2 * max(s.every, 1)
+	}
+	fmt.Fprintf(os.Stderr, "          server 0: %+v\n", s.looks[0][len(s.looks[0])-1])
+	return nil
+}
+
+// grew judges what was noted, if the soak was long enough for it.
+func (s *soak) grew() error {
+	for i := range s.looks {
+		if s.length <= soakShortest {
+			return nil
+		}
+		if err := grown(s.looks[i]); err != nil {
+			return fmt.Errorf("server %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// admin is where a server's admin endpoint is: at the ports above those of all servers.
+func (s *soak) admin(i int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port+2*soakNodes+i))
 }
 
 // resident reads the resident memory of the servers as it is, and the highest that it ever was, in MB.
@@ -200,7 +257,7 @@ func (s *soak) start(ctx context.Context) (err error) {
 
 func (s *soak) startNode(i int) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "cluster: 1\nnode: n%d\nadmin: off\ndata-dir: %s\nshards: 1\nreplicas: %d\nnodes:\n", i, filepath.Join(s.dir, strconv.Itoa(i)), soakNodes)
+	fmt.Fprintf(&b, "cluster: 1\nnode: n%d\nadmin: %s\ndata-dir: %s\nshards: 1\nreplicas: %d\nnodes:\n", i, s.admin(i), filepath.Join(s.dir, strconv.Itoa(i)), soakNodes)
 	for n := range soakNodes {
 		fmt.Fprintf(&b, "  - {name: n%d, host: 127.0.0.1, port: %d}\n", n, s.port+2*n)
 	}
