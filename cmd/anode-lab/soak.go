@@ -46,7 +46,7 @@ type soak struct {
 	processes        []*exec.Cmd
 	writes           atomic.Int64
 	// looks are what each server held, every so often.
-	looks [soakNodes][]figures
+	looks [soakNodes][]holding
 	every int // samples between two looks that are kept
 	seen  int
 }

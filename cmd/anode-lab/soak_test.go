@@ -11,24 +11,24 @@ import (
 
 // Growth of any figure fails a soak; noise and warming up do not.
 func TestWhatGrowsIsTold(t *testing.T) {
-	level := func(n int) (s []figures) {
+	level := func(n int) (s []holding) {
 		for i := range n {
-			s = append(s, figures{residentMB: 200 + int64(i%3), files: 40 + int64(i%2), goroutines: 30 + int64(i%5), maps: 12})
+			s = append(s, holding{residentMB: 200 + int64(i%3), files: 40 + int64(i%2), goroutines: 30 + int64(i%5), maps: 12})
 		}
 		return s
 	}
-	warm := append([]figures{{residentMB: 20, files: 5, goroutines: 5}}, level(20)...)
+	warm := append([]holding{{residentMB: 20, files: 5, goroutines: 5}}, level(20)...)
 	if err := grown(warm); err != nil {
 		t.Error(err)
 	}
 	if err := grown(level(soakLooks - 1)); err == nil {
 		t.Error("a verdict over next to nothing")
 	}
-	for want, leak := range map[string]func(f *figures, i int64){
-		"MB resident": func(f *figures, i int64) { f.residentMB += 4 * i },
-		"open files":  func(f *figures, i int64) { f.files += i },
-		"goroutines":  func(f *figures, i int64) { f.goroutines += i },
-		"BPF maps":    func(f *figures, i int64) { f.maps += i / 8 },
+	for want, leak := range map[string]func(f *holding, i int64){
+		"MB resident": func(f *holding, i int64) { f.residentMB += 4 * i },
+		"open files":  func(f *holding, i int64) { f.files += i },
+		"goroutines":  func(f *holding, i int64) { f.goroutines += i },
+		"BPF maps":    func(f *holding, i int64) { f.maps += i / 8 },
 	} {
 		s := level(40)
 		for i := range s {

@@ -13,21 +13,21 @@ import (
 	"time"
 )
 
-// figures are what a server holds at one moment.
-type figures struct {
+// holding is what a server holds at one moment.
+type holding struct {
 	residentMB, files, goroutines, maps int64
 }
 
-// kinds names the figures, with how many more of each than at the beginning a server may hold at the end, beside a tenth.
+// kinds names what it holds, with how many more of each than at the beginning a server may hold at the end, beside a tenth.
 var kinds = []struct {
 	name  string
 	slack int64
-	of    func(figures) int64
+	of    func(holding) int64
 }{
-	{"MB resident", 16, func(f figures) int64 { return f.residentMB }},
-	{"open files", 4, func(f figures) int64 { return f.files }},
-	{"goroutines", 8, func(f figures) int64 { return f.goroutines }},
-	{"BPF maps", 0, func(f figures) int64 { return f.maps }},
+	{"MB resident", 16, func(f holding) int64 { return f.residentMB }},
+	{"open files", 4, func(f holding) int64 { return f.files }},
+	{"goroutines", 8, func(f holding) int64 { return f.goroutines }},
+	{"BPF maps", 0, func(f holding) int64 { return f.maps }},
 }
 
 // soakLooks is how many looks at a server it takes to tell growth from noise.
@@ -35,7 +35,7 @@ const soakLooks = 8
 
 // grown tells what a server holds more of in the last quarter of its samples than in the second; the first quarter
 // is for warming up. Too few samples tell nothing, and that is an error, too.
-func grown(samples []figures) error {
+func grown(samples []holding) error {
 	n := len(samples)
 	if n < soakLooks {
 		return fmt.Errorf("only %d looks: growth shows in %d or more", n, soakLooks)
@@ -49,7 +49,7 @@ func grown(samples []figures) error {
 	return nil
 }
 
-func highest(samples []figures, of func(figures) int64) (most int64) {
+func highest(samples []holding, of func(holding) int64) (most int64) {
 	for _, s := range samples {
 		most = max(most, of(s))
 	}
@@ -57,7 +57,7 @@ func highest(samples []figures, of func(figures) int64) (most int64) {
 }
 
 // lookAt reads what a process holds, from the kernel and from its admin endpoint.
-func lookAt(ctx context.Context, pid int, admin string) (f figures, err error) {
+func lookAt(ctx context.Context, pid int, admin string) (f holding, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return f, fmt.Errorf("a server has ended: %w", err)
@@ -119,11 +119,11 @@ func goroutinesIn(metrics io.Reader) (int64, error) {
 }
 
 // sparse takes every so many samples, so that hours of them stay few.
-func sparse(samples []figures, limit int) []figures {
+func sparse(samples []holding, limit int) []holding {
 	if len(samples) < limit {
 		return samples
 	}
-	var kept []figures
+	var kept []holding
 	for pair := range slices.Chunk(samples, 2) {
 		kept = append(kept, pair[0])
 	}
