@@ -223,7 +223,7 @@ func (f *figures) leaderLoss(ctx context.Context) error {
 		if err := f.lab.Start(leader); err != nil {
 			return err
 		}
-		if err := f.lab.AwaitNode(ctx, leader); err != nil {
+		if _, err := f.normal(ctx, leader); err != nil {
 			return err
 		}
 	}
