@@ -78,7 +78,7 @@ var mistakes = []struct {
 		{"word.h", "return !(w & FENCED) && word_generation(w) != 0;", "return word_generation(w) != 0;"},
 	}},
 	{"c-reack-unread", "a duplicate is answered without reading the word again", behind, []edit{
-		{"follower.h", "	if (!word_armed(now) || word_generation(now) != word_generation(word))\n		return REASON_RACED;\n", "	(void)now;\n"},
+		{"follower.h", "return word_armed(now) && word_generation(now) == word_generation(word);", "return now != 0 || word != 0;"},
 	}},
 	{"c-log-overrun", "entries are stored over others that nobody has read", stores, []edit{
 		{"follower.h", "	if (word_generation(released) != word_generation(word) || op > word_op(released) + log_mask + 1)\n		return REASON_LOG_FULL;\n", "	(void)released;\n"},
@@ -98,7 +98,8 @@ var mistakes = []struct {
 		{"identity.h", "	if (f->incarnation != c->member[sender].incarnation)\n		return REASON_WRONG_INCARNATION;\n", ""},
 	}},
 	{"c-any-leader", "every member may send entries", forged, []edit{
-		{"follower.h", "	if (reason == REASON_NONE && s->in.frame.sender != config->leader)\n		reason = REASON_WRONG_SENDER;\n", ""},
+		{"follower.h", "s->in.frame.sender != config->leader)\n		reason = REASON_WRONG_SENDER;\n	if (reason == REASON_NONE)\n		reason = read_body",
+			"s->in.frame.sender == config->self)\n		reason = REASON_WRONG_SENDER;\n	if (reason == REASON_NONE)\n		reason = read_body"},
 	}},
 	{"c-above-last", "what was never sent is acknowledged", quorums, []edit{
 		{"quorum.h", "	if (word_generation(last) != generation || op > word_op(last))\n		return REASON_ABOVE_LAST;\n", "	(void)last;\n"},
