@@ -275,6 +275,8 @@ func (c *Core) offered(m *Message, start Op) bool {
 	case c.status == Recovering:
 		c.notice(m.View)
 		c.ignore(IgnoredWrongStatus)
+	case c.fencing && m.View <= c.target && c.change.offer == (offer{m.View, start}):
+		c.ignore(IgnoredFencing) // it is noted, and taken when the fence stands
 	case m.View > c.promised:
 		c.change.offer = offer{m.View, start}
 		c.notice(m.View)
