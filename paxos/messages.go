@@ -93,8 +93,10 @@ type Entries struct {
 // Image carries a part of the image of the state after Header.Op: the bytes from Offset on.
 type Image struct {
 	Purpose Purpose
-	Offset  uint64
-	Data    []byte
+	// From is the offset that was asked for, with which the burst begins.
+	From   uint64
+	Offset uint64
+	Data   []byte
 	// Left is how many more datagrams of this burst follow. The last one has the cursor from which the next
 	// burst goes on, or says that it is the last of the image.
 	Left int

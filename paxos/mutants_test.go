@@ -93,6 +93,11 @@ func TestMutantFencedTwice(t *testing.T) {
 
 const fencedTwice = "fenced-twice"
 
+// A burst of an image that was overtaken by a later one goes on beside it.
+func TestMutantOvertaken(t *testing.T) {
+	mutant.Catch(t, "overtaken-goes-on", "what was slow makes the rest of an image come twice", "the copies of paxos", func() string { return overtaken(t) })
+}
+
 func explorerNotices(seed int64) string {
 	if err := newExplorer(seed).run(); err != nil {
 		return err.Error()

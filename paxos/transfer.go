@@ -104,6 +104,7 @@ func (c *Core) fetch() {
 	f := Fetch{Purpose: x.purpose}
 	if i := &c.image; i.op != 0 && !i.staged {
 		f.At, f.Offset, f.Cursor, f.Skip = i.op, i.offset, i.cursor, i.skip
+		i.asked = i.offset
 	}
 	c.send(x.source, frame(wire.KindFetch, x.view, x.have(), c.log.chosen, fetchBody.Append(nil, &f)))
 }

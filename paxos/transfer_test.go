@@ -1,6 +1,7 @@
 package paxos
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -70,6 +71,49 @@ func TestDuplicatesMakeACopyPatient(t *testing.T) {
 	if c.ignored[IgnoredGap] == 0 || c.xfer.have() != first+1 {
 		t.Error("a duplicate was not ignored")
 	}
+}
+
+// What seemed lost and was only slow is asked for twice, and the rest of the image comes once all the same.
+func TestAnOvertakenBurstIsNotContinued(t *testing.T) {
+	if wrong := overtaken(t); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// overtaken receives an image in bursts of four pieces, of which one is slow, and says what went wrong.
+func overtaken(t *testing.T) string {
+	c, asked := copying(t)
+	const size = 10
+	burst := func(from uint64) (pieces []Image) {
+		for i := range 4 {
+			pieces = append(pieces, Image{Purpose: Extend, From: from, Offset: from + uint64(i*size), Data: make([]byte, size), Left: 3 - i})
+		}
+		return pieces
+	}
+	fetches := func(pieces []Image) (from []uint64) {
+		for i := range pieces {
+			c.stepImage(&Message{Frame: frame(wire.KindImage, c.promised, c.log.last()+100, c.log.chosen, imageBody.Append(nil, &pieces[i]))})
+		}
+		for _, e := range c.Ready().Send {
+			var f Fetch
+			if e.Frame.Kind == wire.KindFetch && fetchBody.Decode(e.Frame.Body, &f) == nil {
+				from = append(from, f.Offset)
+			}
+		}
+		return from
+	}
+	first := burst(0)
+	fetches(first[:2])
+	if n := len(asked(11)); n != 1 {
+		return fmt.Sprintf("asked %d times for what is slow", n)
+	}
+	if got := fetches(first[2:]); len(got) != 0 {
+		return fmt.Sprintf("the burst that was asked for first goes on from %d", got)
+	}
+	if got := fetches(burst(2 * size)); len(got) != 1 || got[0] != 6*size {
+		return fmt.Sprintf("the burst that was asked for last goes on from %d", got)
+	}
+	return ""
 }
 
 // A copy that is complete while the replica waits for the fence of a view change asks for no second fence, and does not
