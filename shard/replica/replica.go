@@ -40,6 +40,8 @@ type Config struct {
 	Disagrees func(wire.ReplicaID)
 	// Misplaced, if set, is told now and then of a replica's frame that came from elsewhere than the replica lives.
 	Misplaced func(who wire.ReplicaID, from wire.Addr)
+	// ClockSet, if set, is told by how much the wall clock was set, ahead or back.
+	ClockSet func(by wire.Duration)
 }
 
 // Disk keeps the promise of one replica. Save returns when the promise is on stable storage.
@@ -61,6 +63,7 @@ type Counters struct {
 	WrongSource   uint64 // a replica's frame from an address that is not the replica's
 	NoAddress     uint64 // frames for a replica of another group whose address is not known
 	Promises      uint64
+	ClockSets     uint64 // how often the wall clock was set by more than half a second
 }
 
 // Replica is one engine with its ports. It is owned by one goroutine.
@@ -76,6 +79,7 @@ type Replica struct {
 	told   bool // that the group is lost
 	// misplacedAt is when a frame from a wrong address may be told of again.
 	misplacedAt wire.Time
+	wall        wall
 	counters    Counters
 }
 
@@ -101,6 +105,7 @@ func (r *Replica) Step(t Instant, in []transport.Datagram, conn transport.Sender
 	}
 	if t.Now >= r.tickAt {
 		r.tickAt = t.Now.Add(tickEvery)
+		r.watchClock(t)
 		r.engine.Tick(t)
 	}
 	if err := r.work(t); err != nil {

@@ -119,6 +119,8 @@ var replicaMetrics = []replicaMetric{
 	counter("frames_received_total", "Frames received.", func(s *SeatStatus) uint64 { return s.Counters.FramesIn }),
 	counter("frames_sent_total", "Frames sent.", func(s *SeatStatus) uint64 { return s.Counters.FramesOut }),
 	counter("promises_saved_total", "Writes of the promise file, each synced.", func(s *SeatStatus) uint64 { return s.Counters.Promises }),
+	counter("clock_set_total", "How often the wall clock was set by more than half a second. The log's clock follows one that was set ahead, and never goes back.",
+		func(s *SeatStatus) uint64 { return s.Counters.ClockSets }),
 	counter("image_received_bytes_total", "Bytes of images of the state that were received.", func(s *SeatStatus) uint64 { return s.Images.BytesIn }),
 	counter("image_sent_bytes_total", "Bytes of images of the state that were sent.", func(s *SeatStatus) uint64 { return s.Images.BytesOut }),
 }

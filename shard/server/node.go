@@ -32,6 +32,8 @@ type Node struct {
 	noDevice OffloadState
 	stop     context.CancelFunc
 	wg       sync.WaitGroup
+
+	clockTold clockTold
 }
 
 // seat is one replica of the node.
@@ -128,6 +130,7 @@ func (n *Node) newReplica(s *seat) (*replica.Replica, error) {
 		Rebirth: newEngine, Lost: func(s replica.State) { n.lost(place, s) },
 		Disagrees: func(other wire.ReplicaID) { n.disagrees(place, other) },
 		Misplaced: func(who wire.ReplicaID, from wire.Addr) { n.misplaced(place, who, from) },
+		ClockSet:  n.clockSet,
 		Offloads:  n.cfg.Offload.offloaded(), Clock: replica.SystemClock{},
 	}
 	fast, err := n.openLane(s, cfg)
