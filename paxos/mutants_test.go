@@ -91,11 +91,14 @@ func TestMutantFencedTwice(t *testing.T) {
 	})
 }
 
-const fencedTwice = "fenced-twice"
+const (
+	fencedTwice     = "fenced-twice"
+	overtakenGoesOn = "overtaken-goes-on"
+)
 
 // A burst of an image that was overtaken by a later one goes on beside it.
 func TestMutantOvertaken(t *testing.T) {
-	mutant.Catch(t, "overtaken-goes-on", "what was slow makes the rest of an image come twice", "the copies of paxos", func() string { return overtaken(t) })
+	mutant.Catch(t, overtakenGoesOn, "what was slow makes the rest of an image come twice", "the copies of paxos", func() string { return overtaken(t) })
 }
 
 func explorerNotices(seed int64) string {
@@ -124,7 +127,7 @@ func (w witness) Failed() bool                      { return false }
 
 // Every place in the code that asks for a mutant is in the table, and the other way round.
 func TestMutantsAreListed(t *testing.T) {
-	listed := []string{fencedTwice}
+	listed := []string{fencedTwice, overtakenGoesOn}
 	for _, m := range mistakes {
 		listed = append(listed, m.name)
 	}
