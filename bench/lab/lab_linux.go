@@ -232,11 +232,14 @@ func (l *Lab) Command(ctx context.Context, name string, args ...string) *exec.Cm
 	return cmd
 }
 
-// Build makes the anode binary of this source tree, with build tags.
+// Build makes the anode binary of this source tree, with build tags. As its version it tells the commit, where there is a repository.
 func Build(ctx context.Context, dir string, tags ...string) (program string, err error) {
 	program = filepath.Join(dir, "anode")
-	out, err := exec.CommandContext(ctx, "go", "build", "-tags", strings.Join(tags, ","), "-o", program,
-		"github.com/anodekv/anode/cmd/anode").CombinedOutput()
+	args := []string{"build", "-tags", strings.Join(tags, ","), "-o", program}
+	if commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output(); err == nil {
+		args = append(args, "-ldflags", "-X main.version="+strings.TrimSpace(string(commit)))
+	}
+	out, err := exec.CommandContext(ctx, "go", append(args, "github.com/anodekv/anode/cmd/anode")...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build anode for %s: %w: %s", runtime.GOARCH, err, out)
 	}

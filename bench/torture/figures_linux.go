@@ -35,32 +35,6 @@ type FiguresConfig struct {
 	Log io.Writer
 }
 
-// FigureParts are the parts of the figures; each has a cluster of its own.
-func FigureParts() []string { return []string{"throughput", "losses", "orphans", "restarts"} }
-
-// Figures are what a cluster of three nodes with two shards on this machine does with default settings, kernel path on.
-type Figures struct {
-	Seed uint64 `json:"seed"`
-	// LeaderLoss is for how long writes fail to get through after the leader was killed, under a load.
-	LeaderLoss Spread `json:"leader_loss"`
-	// FalseElections happened under a full load, in LoadSeconds, though nobody failed.
-	FalseElections uint64  `json:"false_elections"`
-	LoadSeconds    float64 `json:"load_seconds"`
-	// Restart is from a node's start until it serves again what it held, RestartKeys.
-	Restart     Spread `json:"restart"`
-	RestartKeys int    `json:"restart_keys"`
-	// Orphan is from the last prepare of a client that vanished until another could write the same key.
-	Orphan Spread `json:"orphan"`
-	// Undisturbed is operations a second; the others are shares of it.
-	Undisturbed  float64 `json:"undisturbed_ops_per_s"`
-	WithLoss     float64 `json:"with_1_percent_loss"`
-	WithRolling  float64 `json:"with_rolling_restart"`
-	StealPercent float64 `json:"steal_percent"`
-}
-
-// loadClients ask at once while a full load is measured.
-const loadClients = 64
-
 // figures is a measurement that is under way.
 type figures struct {
 	*FiguresConfig
@@ -72,7 +46,13 @@ type figures struct {
 
 // Measure takes the figures. The process must be alone in a network namespace, see [lab.Isolate].
 func Measure(ctx context.Context, cfg FiguresConfig) (_ *Figures, err error) {
-	f := &figures{FiguresConfig: &cfg, out: Figures{Seed: cfg.Seed, RestartKeys: cfg.Keys}}
+	f := &figures{FiguresConfig: &cfg, out: Figures{Parts: cfg.Parts, Seed: cfg.Seed, RestartKeys: cfg.Keys}}
+	if f.out.Machine, err = Machine(); err != nil {
+		return nil, err
+	}
+	if f.out.Version, err = Version(ctx, cfg.Program); err != nil {
+		return nil, err
+	}
 	parts := map[string]func(context.Context) error{
 		"throughput": f.throughput, "losses": f.leaderLoss, "orphans": f.orphans, "restarts": f.restarts}
 	for _, name := range cfg.Parts {

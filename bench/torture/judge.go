@@ -19,8 +19,9 @@ type Judgement struct {
 	Verdicts map[string]check.Verdict
 	// Complaints are what clients were told and must not be told.
 	Complaints []string
-	// Checked is how many transactions the strictest judge took in.
-	Checked int
+	// Checked is how many transactions the strictest judge took in; Operations are those of the committed ones.
+	Checked    int
+	Operations int
 }
 
 // Judge judges the history of one round, whose last transactions read everything, see [ReadLast].
@@ -29,6 +30,11 @@ func Judge(round int, h check.History, complaints []string) *Judgement {
 	j := &Judgement{Round: round, Complaints: complaints, Verdicts: map[string]check.Verdict{}}
 	all := check.Transactions(h)
 	j.Verdicts["transactions"], j.Checked = all, all.Checked
+	for _, t := range h {
+		if t.Outcome == check.Committed {
+			j.Operations += len(t.Ops)
+		}
+	}
 	j.Verdicts["registers"] = check.Registers(only(h, k.key("r")+"/"))
 	j.Verdicts["bank"] = check.Bank(h, check.Accounts{Keys: k.many("a", accounts), Total: accounts * opening, Balance: Balance})
 	final := lastReads(h)
@@ -54,6 +60,17 @@ func Judge(round int, h check.History, complaints []string) *Judgement {
 // OK reports whether all is well.
 func (j *Judgement) OK() bool {
 	return len(j.Complaints) == 0 && !slices.ContainsFunc(slices.Collect(maps.Values(j.Verdicts)), func(v check.Verdict) bool { return !v.OK })
+}
+
+// Anomalies is how much is wrong: what the judges found, as far as they tell, and what clients were told and must not be told.
+func (j *Judgement) Anomalies() int {
+	n := len(j.Complaints)
+	for _, v := range j.Verdicts {
+		if !v.OK {
+			n += max(1, len(v.Anomalies))
+		}
+	}
+	return n
 }
 
 func (j *Judgement) String() string {

@@ -4,10 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/anodekv/anode/bench/check"
@@ -31,14 +30,41 @@ type Report struct {
 	// LeaderChanges counts views, over all groups, and FastShare is the part of the followers' entries that their kernels took.
 	LeaderChanges uint64  `json:"leader_changes"`
 	FastShare     float64 `json:"fast_share"`
-	// Checked transactions were judged, and Settled ones were left by their clients and settled by the participants.
-	Checked int    `json:"checked"`
-	Settled uint64 `json:"settled"`
+	// Checked transactions were judged, Operations are those of the committed ones, and Anomalies is how much was wrong with them.
+	// Settled transactions were left by their clients and settled by the participants.
+	Checked    int    `json:"checked"`
+	Operations int    `json:"operations"`
+	Anomalies  int    `json:"anomalies"`
+	Settled    uint64 `json:"settled"`
 	// Folder has everything of a run that failed; Repeat is the command that plays its plan again.
 	Folder string `json:"folder,omitempty"`
 	Repeat string `json:"repeat,omitempty"`
 	// Failures are why it failed.
 	Failures []string `json:"failures,omitempty"`
+}
+
+// ReadReports reads what a torture has written with -o json: a line for each seed, one at least.
+func ReadReports(path string) (all []*Report, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	for {
+		r := &Report{}
+		if err := d.Decode(r); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: report %d: %w", path, len(all)+1, err)
+		}
+		all = append(all, r)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no reports", path)
+	}
+	return all, nil
 }
 
 // Packets counts what was done to packets.
@@ -47,6 +73,10 @@ type Packets struct {
 	Corrupted uint64 `json:"corrupted"`
 	Repeated  uint64 `json:"repeated"`
 	Delayed   uint64 `json:"delayed"`
+}
+
+func (p *Packets) add(o Packets) {
+	p.Dropped, p.Corrupted, p.Repeated, p.Delayed = p.Dropped+o.Dropped, p.Corrupted+o.Corrupted, p.Repeated+o.Repeated, p.Delayed+o.Delayed
 }
 
 // shownFailures is as much of the failures as a line has room for.
@@ -94,13 +124,8 @@ func (r *Report) String() string {
 	if !r.OK {
 		word = "FAILED"
 	}
-	var faults []string
-	total := 0
-	for _, k := range slices.Sorted(maps.Keys(r.Faults)) {
-		faults, total = append(faults, fmt.Sprintf("%s %d", k, r.Faults[k])), total+r.Faults[k]
-	}
 	s := fmt.Sprintf("%s: seed %d, %d replicas of %d shards, kernel path %s: %.0f s, %d rounds, %d faults (%s), %d committed, %d aborted, %d unknown, %d judged, %d leader changes",
-		word, r.Plan.Seed, r.Plan.Replicas, r.Plan.Shards, r.Plan.Way, r.Seconds, r.Rounds, total, strings.Join(faults, ", "),
+		word, r.Plan.Seed, r.Plan.Replicas, r.Plan.Shards, r.Plan.Way, r.Seconds, r.Rounds, r.strikes(), strings.Join(r.faults(), ", "),
 		r.Committed, r.Aborted, r.Unknown, r.Checked, r.LeaderChanges)
 	if !r.OK {
 		s += fmt.Sprintf("\n%s\neverything is in %s; repeat it with: %s", strings.Join(r.Failures, "\n"), r.Folder, r.Repeat)

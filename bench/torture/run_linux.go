@@ -45,7 +45,7 @@ type run struct {
 	report  *Report
 
 	judging sync.WaitGroup
-	mu      sync.Mutex // guards report.Failures and report.Checked, which judges write
+	mu      sync.Mutex // guards what judges write into the report
 }
 
 // Run plays a plan on a new lab. An error means that it could not be played; whether the promises were kept stands in the report.
@@ -229,7 +229,7 @@ func (r *run) judge(number int) {
 	j := Judge(number, h, complaints)
 	r.say("round %d: %d transactions are judged in %v", number, j.Checked, time.Since(began).Round(time.Millisecond))
 	r.mu.Lock()
-	r.report.Checked += j.Checked
+	r.report.Checked, r.report.Operations, r.report.Anomalies = r.report.Checked+j.Checked, r.report.Operations+j.Operations, r.report.Anomalies+j.Anomalies()
 	r.mu.Unlock()
 	if j.OK() {
 		if err := os.RemoveAll(dir); err != nil {

@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -12,6 +13,10 @@ type Spread struct {
 	P50 float64 `json:"p50_ms"`
 	P99 float64 `json:"p99_ms"`
 	Max float64 `json:"max_ms"`
+}
+
+func (s Spread) String() string {
+	return fmt.Sprintf("p50 %.0f ms, p99 %.0f ms, at most %.0f ms, of %d", s.P50, s.P99, s.Max, s.N)
 }
 
 // spreadOf sums up; a quantile is the least of them that so many do not exceed.

@@ -28,6 +28,7 @@ type tortureFlags struct {
 	offload          string
 	kinds            []string
 	output           string
+	report           string
 	flags            string // that repeat it, but for the seed
 }
 
@@ -41,8 +42,9 @@ how many replicas and shards there are, what the kernel path does, and for each 
 each round everything is healed, must come to rest in one state, is read once more, and is judged.
 
 The exit code is 0 only if every promise was kept, which the last line tells, too. Of a run that failed a folder is left with the histories, the
-logs of the nodes, the plan, and the shortest anomaly that was found. It takes root, ip and nft.`,
-		Example: "  anode-lab torture --for 10m --seed 1 -o json\n  anode-lab torture --for 3m --seeds 6 --offload on",
+logs of the nodes, the plan, and the shortest anomaly that was found. With --report a page for readers is written after each seed: what was played
+on what, what fell how often and what never did, what was judged. It takes root, ip and nft.`,
+		Example: "  anode-lab torture --for 10m --seed 1 -o json\n  anode-lab torture --for 3m --seeds 6 --offload on\n  anode-lab torture --for 1h --seeds 25 --report torture.md",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := t.check(); err != nil {
@@ -70,6 +72,7 @@ logs of the nodes, the plan, and the shortest anomaly that was found. It takes r
 	f.StringVar(&t.cfg.Folder, "folder", "torture-failed", "where the folders of runs that failed are left")
 	f.StringVar(&t.cfg.Program, "program", "", "path of the anode binary; it is built from this tree if none is given, with the tag torture, by which its clocks go wrong")
 	f.StringSliceVar(&t.cfg.Env, "env", nil, "added to the environment of the nodes, as NAME=VALUE: a mutant, for instance")
+	f.StringVar(&t.report, "report", "", "a file for a page about all seeds, in Markdown; it is written anew after each")
 	f.StringVarP(&t.output, "output", "o", "text", "how the verdict is written: text or json")
 	return cmd
 }
@@ -117,6 +120,10 @@ func (t *tortureFlags) run(ctx context.Context, out, log io.Writer) (err error) 
 	if t.cfg.Self, err = os.Executable(); err != nil {
 		return err
 	}
+	account, err := t.account(ctx)
+	if err != nil {
+		return err
+	}
 	t.cfg.Log = log
 	each := t.cfg.For / time.Duration(t.seeds)
 	failed := 0
@@ -131,14 +138,41 @@ func (t *tortureFlags) run(ctx context.Context, out, log io.Writer) (err error) 
 			failed++
 			report.Repeat = fmt.Sprintf("go run ./cmd/anode-lab torture --for %v --seed %d%s", each, seed, t.flags)
 		}
-		if err := t.tell(out, report); err != nil {
+		account.Runs = append(account.Runs, report)
+		if err := errors.Join(t.tell(out, report), t.write(account)); err != nil {
 			return err
 		}
+	}
+	if never := account.Never(); t.report != "" && len(never) > 0 {
+		fmt.Fprintf(log, "NEVER in this run, and so not tested by it: %s\n", strings.Join(never, "; "))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %d seeds failed", failed, t.seeds)
 	}
 	return nil
+}
+
+// account begins what readers are told.
+func (t *tortureFlags) account(ctx context.Context) (a *torture.Account, err error) {
+	a = &torture.Account{Seeds: t.seeds, Began: time.Now(),
+		Command: fmt.Sprintf("go run ./cmd/anode-lab torture --for %v --seed %d --seeds %d%s", t.cfg.For, t.seed, t.seeds, t.flags)}
+	if t.report == "" {
+		return a, nil
+	}
+	if a.Machine, err = torture.Machine(); err != nil {
+		return nil, err
+	}
+	if a.Version, err = torture.Version(ctx, t.cfg.Program); err != nil {
+		return nil, err
+	}
+	return a, t.write(a) // whether it can be written is known before an hour has passed
+}
+
+func (t *tortureFlags) write(a *torture.Account) error {
+	if t.report == "" {
+		return nil
+	}
+	return a.Write(t.report)
 }
 
 // plan is what the seed draws, but for what the flags say.
