@@ -39,6 +39,9 @@ func forgetBinary() { _ = os.RemoveAll(buildDir) }
 
 var labs atomic.Int64
 
+// allInAll is what a check may take, with the cluster's start and a minute of loss.
+const allInAll = 3 * time.Minute
+
 // in makes a cluster with the kernel path on, and has it checked.
 func in(t *testing.T, cfg lab.Config, c check) error {
 	t.Helper()
@@ -51,7 +54,7 @@ func in(t *testing.T, cfg lab.Config, c check) error {
 	}
 	cfg.Name = fmt.Sprintf("k%dx%d", os.Getpid(), labs.Add(1))
 	cfg.Replicas, cfg.Shards, cfg.Offload, cfg.Owned, cfg.Here = 3, max(1, cfg.Shards), server.OffloadOn, true, true
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), allInAll)
 	defer cancel()
 	l, err := lab.Up(ctx, cfg)
 	if err != nil {
@@ -165,15 +168,19 @@ func resumes(ctx context.Context, l *lab.Lab, db *client.Client) error {
 	return fmt.Errorf("the fast path does not resume: %d of the last %d entries", last.fast, last.all)
 }
 
+// modest is the number of workers of a load under which a machine with few cores has time for more.
+const modest = 12
+
 // judged has clients do everything that the torture knows while something is done to the cluster, and judges what they saw.
-func judged(ctx context.Context, l *lab.Lab, meanwhile check) (tally torture.Tally, err error) {
+// Then the fast path must carry everything again.
+func judged(ctx context.Context, l *lab.Lab, workers int, meanwhile check) (tally torture.Tally, err error) {
 	dir, err := os.MkdirTemp("", "anode-kernelpath-")
 	if err != nil {
 		return tally, err
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a directory of /tmp
 	cluster := torture.Cluster{Servers: l.Servers(), KeyFile: l.KeyFile()}
-	spec := torture.LoadSpec{Cluster: cluster, Dir: dir, Round: 1, Process: 1, Seed: 1, Workers: 12, Pause: 2 * time.Millisecond, Connections: 2}
+	spec := torture.LoadSpec{Cluster: cluster, Dir: dir, Round: 1, Process: 1, Seed: 1, Workers: workers, Pause: 2 * time.Millisecond, Connections: 2}
 	for _, w := range torture.Workloads() {
 		spec.Mix = append(spec.Mix, w.Name)
 	}
@@ -209,5 +216,10 @@ func judged(ctx context.Context, l *lab.Lab, meanwhile check) (tally torture.Tal
 	if tally.Committed < 100 {
 		return tally, fmt.Errorf("the clients did next to nothing: %+v", tally)
 	}
-	return tally, nil
+	db, err := dial(ctx, l)
+	if err != nil {
+		return tally, err
+	}
+	defer db.Close()
+	return tally, resumes(ctx, l, db)
 }

@@ -30,64 +30,49 @@ var patient = lab.Config{Settings: map[string]string{"election-timeout": "500ms"
 const silence = 2 * time.Second
 
 func alone(ctx context.Context, l *lab.Lab) error {
-	db, err := dial(ctx, l)
+	s, err := enter(ctx, l, 4)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	faults, err := l.Faults(4)
-	if err != nil {
-		return err
-	}
-	defer faults.Close()
-	if err := resumes(ctx, l, db); err != nil {
-		return err
-	}
-	leader, followers, err := l.Roles(ctx, 0)
-	if err != nil {
-		return err
-	}
+	defer s.leave()
 	// Something is written all the time: where there is nothing to acknowledge, heartbeats are all that there is.
 	talking, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
 		for talking.Err() == nil {
-			_ = db.Put(talking, "talk", nil)
+			_ = s.db.Put(talking, "talk", nil)
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
-	var names []string
-	for _, f := range followers {
-		names = append(names, l.Nodes()[f].Name)
-		if err := l.Deafen(ctx, l.Nodes()[f].Name); err != nil {
-			return err
-		}
-	}
-	if err := quiet(ctx, l, db, leader, followers); err != nil {
-		return fmt.Errorf("deaf: %w", err)
-	}
-	if err := errors.Join(l.Heal(ctx), faults.Set(names, []lab.Way{lab.To}, []wire.Kind{wire.KindHeartbeat}, lab.Fault{Drop: 1})); err != nil {
+	if err := s.deafen(ctx, s.followers...); err != nil {
 		return err
 	}
-	if err := quiet(ctx, l, db, leader, followers); err != nil {
+	if err := s.quiet(ctx); err != nil {
+		return fmt.Errorf("deaf: %w", err)
+	}
+	beats := []wire.Kind{wire.KindHeartbeat}
+	if err := errors.Join(l.Heal(ctx), s.faults.Set(s.named(s.followers...), []lab.Way{lab.To}, beats, lab.Fault{Drop: 1})); err != nil {
+		return err
+	}
+	if err := s.quiet(ctx); err != nil {
 		return fmt.Errorf("without heartbeats: %w", err)
 	}
-	return deathIsNoticed(ctx, l, db, leader)
+	return deathIsNoticed(ctx, l, s.db, s.leader)
 }
 
 // quiet has nothing happen but writes and reads.
-func quiet(ctx context.Context, l *lab.Lab, db *client.Client, leader int, followers []int) error {
-	before := l.Replica(ctx, leader, 0)
-	was, err := waysOf(ctx, l, followers)
+func (s *scene) quiet(ctx context.Context) error {
+	before := s.Replica(ctx, s.leader, 0)
+	was, err := waysOf(ctx, s.Lab, s.followers)
 	if err != nil {
 		return err
 	}
-	asked, err := writeAndRead(ctx, db, silence)
+	asked, err := writeAndRead(ctx, s.db, silence)
 	if err != nil {
 		return err
 	}
-	after := l.Replica(ctx, leader, 0)
-	w, err := waysOf(ctx, l, followers)
+	after := s.Replica(ctx, s.leader, 0)
+	w, err := waysOf(ctx, s.Lab, s.followers)
 	if err != nil {
 		return err
 	}
@@ -100,8 +85,8 @@ func quiet(ctx context.Context, l *lab.Lab, db *client.Client, leader int, follo
 	case after.Reads.ByRound != before.Reads.ByRound || after.Reads.ByLease-before.Reads.ByLease < uint64(asked):
 		return fmt.Errorf("%d reads: %+v before and %+v then", asked, before.Reads, after.Reads)
 	}
-	for _, f := range followers {
-		if r := l.Replica(ctx, f, 0); r == nil || r.View != before.View || r.Status != "normal" {
+	for _, f := range s.followers {
+		if r := s.Replica(ctx, f, 0); r == nil || r.View != before.View || r.Status != "normal" {
 			return fmt.Errorf("node %d is at %+v, and the leader in view %d", f, r, before.View)
 		}
 	}
@@ -141,71 +126,103 @@ func deathIsNoticed(ctx context.Context, l *lab.Lab, db *client.Client, leader i
 	return nil
 }
 
-// With a packet in a hundred lost the fast path goes on; after a gap, after lost packets of a quorum, it resumes by itself.
-func TestTheFastPathLivesThroughLoss(t *testing.T) { holds(t, lab.Config{}, loss) }
+// A leader goes on by what its kernel counts: what the programs pass up of acknowledgements is lost behind them, and what they
+// have counted once, however often it is sent again, they do not pass up.
+func TestWhatTheKernelCountsIsEnough(t *testing.T) { holds(t, patient, counted) }
 
-func loss(ctx context.Context, l *lab.Lab) error {
-	faults, err := l.Faults(1)
+func counted(ctx context.Context, l *lab.Lab) error {
+	s, err := enter(ctx, l, 6)
 	if err != nil {
 		return err
 	}
-	defer faults.Close()
-	db, err := dial(ctx, l)
+	defer s.leave()
+	before := l.Replica(ctx, s.leader, 0)
+	if err := l.Deafen(ctx, l.Nodes()[s.leader].Name, wire.KindAccepted, wire.KindEcho); err != nil {
+		return err
+	}
+	n, err := writeAndRead(ctx, s.db, silence)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	if err := resumes(ctx, l, db); err != nil {
+	after := l.Replica(ctx, s.leader, 0)
+	if after.View != before.View || !after.Serving || after.Offload.Counted-before.Offload.Counted < uint64(n) {
+		return fmt.Errorf("%d puts, %d acknowledgements were read from the cells before and %d then; the view was %d and is %d",
+			n, before.Offload.Counted, after.Offload.Counted, before.View, after.View)
+	}
+	if err := l.Heal(ctx); err != nil {
 		return err
 	}
-	leader, followers, err := l.Roles(ctx, 0)
+	return s.resumes(ctx)
+}
+
+// With a packet in a hundred lost for a minute the fast path goes on; after a gap, after lost packets of a quorum, it resumes
+// by itself.
+func TestTheFastPathLivesThroughLoss(t *testing.T) { holds(t, lab.Config{}, loss(time.Minute)) }
+
+func loss(length time.Duration) check {
+	return func(ctx context.Context, l *lab.Lab) error {
+		s, err := enter(ctx, l, 1)
+		if err != nil {
+			return err
+		}
+		defer s.leave()
+		if err := s.lossy(ctx, length); err != nil {
+			return err
+		}
+		for _, lost := range []struct {
+			what   string
+			member int
+			kind   wire.Kind
+		}{{"entries of a follower", s.followers[0], wire.KindAccept}, {"acknowledgements", s.leader, wire.KindAccepted}} {
+			if err := s.allLost(ctx, lost.member, lost.kind); err != nil {
+				return fmt.Errorf("%s were lost: %w", lost.what, err)
+			}
+		}
+		return large(ctx, l, s.db)
+	}
+}
+
+// lossy has a packet in a hundred be lost everywhere.
+func (s *scene) lossy(ctx context.Context, length time.Duration) error {
+	if err := s.faults.Set(nil, nil, nil, lab.Fault{Drop: 0.01}); err != nil {
+		return err
+	}
+	before, err := waysOf(ctx, s.Lab, s.followers)
 	if err != nil {
 		return err
 	}
-	name := func(i int) []string { return []string{l.Nodes()[i].Name} }
-	if err := faults.Set(nil, nil, nil, lab.Fault{Drop: 0.01}); err != nil {
-		return err
-	}
-	before, err := waysOf(ctx, l, followers)
+	n, err := puts(ctx, s.db, "lossy", 1<<30, length)
 	if err != nil {
 		return err
 	}
-	n, err := puts(ctx, db, "lossy", 1<<30, 5*time.Second)
-	if err != nil {
-		return err
-	}
-	w, err := waysOf(ctx, l, followers)
+	w, err := waysOf(ctx, s.Lab, s.followers)
 	if err != nil {
 		return err
 	}
 	if w = w.minus(before); w.share() < 0.9 || w.all < uint64(n/10) {
 		return fmt.Errorf("with 1 %% of loss %d of %d entries came the fast way, of %d puts", w.fast, w.all, n)
 	}
-	for _, lost := range []struct {
-		what   string
-		member []string
-		kind   wire.Kind
-	}{{"entries of a follower", name(followers[0]), wire.KindAccept}, {"acknowledgements", name(leader), wire.KindAccepted}} {
-		if err := errors.Join(faults.Clear(), faults.Set(lost.member, []lab.Way{lab.To}, []wire.Kind{lost.kind}, lab.Fault{Drop: 1})); err != nil {
-			return err
-		}
-		ended := make(chan error, 1)
-		go func() { _, err := puts(ctx, db, "gap", 400, patience); ended <- err }()
-		time.Sleep(10 * time.Millisecond) // what is under way arrives
-		before, err := waysOf(ctx, l, followers[:1])
-		time.Sleep(200 * time.Millisecond)
-		after, failed := waysOf(ctx, l, followers[:1])
-		if err := errors.Join(err, failed); err != nil || lost.kind == wire.KindAccept && before != after {
-			return fmt.Errorf("%+v entries reached a follower, and %+v when all were lost: %w", before, after, err)
-		}
-		if err := errors.Join(faults.Clear(), <-ended); err != nil {
-			return fmt.Errorf("%s were lost: %w", lost.what, err)
-		}
-		if err := resumes(ctx, l, db); err != nil {
-			return fmt.Errorf("%s were lost: %w", lost.what, err)
-		}
+	return nil
+}
+
+// allLost has all frames of a kind be lost on their way to a node, for a while, under load.
+func (s *scene) allLost(ctx context.Context, member int, kind wire.Kind) error {
+	if err := errors.Join(s.faults.Clear(), s.faults.Set(s.named(member), []lab.Way{lab.To}, []wire.Kind{kind}, lab.Fault{Drop: 1})); err != nil {
+		return err
 	}
-	return large(ctx, l, db)
+	ended := make(chan error, 1)
+	go func() { _, err := puts(ctx, s.db, "gap", 400, patience); ended <- err }()
+	time.Sleep(10 * time.Millisecond) // what is under way arrives
+	before, err := waysOf(ctx, s.Lab, s.followers[:1])
+	time.Sleep(200 * time.Millisecond)
+	after, failed := waysOf(ctx, s.Lab, s.followers[:1])
+	if err := errors.Join(err, failed); err != nil || kind == wire.KindAccept && before != after {
+		return fmt.Errorf("%+v entries reached a follower, and %+v then: %w", before, after, err)
+	}
+	if err := errors.Join(s.faults.Clear(), <-ended); err != nil {
+		return err
+	}
+	return s.resumes(ctx)
 }
 
 // large entries, which the programs do not carry, come between small ones.
@@ -228,24 +245,18 @@ func large(ctx context.Context, l *lab.Lab, db *client.Client) error {
 func TestWhatTheKernelAcknowledgedIsThere(t *testing.T) { holds(t, lab.Config{}, stopped) }
 
 func stopped(ctx context.Context, l *lab.Lab) error {
-	db, err := dial(ctx, l)
+	s, err := enter(ctx, l, 5)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	if err := resumes(ctx, l, db); err != nil {
-		return err
-	}
-	leader, followers, err := l.Roles(ctx, 0)
-	if err != nil {
-		return err
-	}
+	defer s.leave()
+	leader, followers := s.leader, s.followers
 	room := l.Replica(ctx, followers[0], 0).Offload.Room
 	if err := errors.Join(l.Pause(followers[0]), l.CutOff(ctx, l.Nodes()[followers[1]].Name)); err != nil {
 		return err
 	}
 	// Each entry holds one put of several; the last ones wait for room that there is not.
-	acknowledged, err := putUntilStuck(ctx, db, 4*room)
+	acknowledged, err := putUntilStuck(ctx, s.db, 4*room)
 	if err != nil {
 		return err
 	}
@@ -256,13 +267,13 @@ func stopped(ctx context.Context, l *lab.Lab) error {
 	if err := errors.Join(l.Signal(leader, syscall.SIGKILL), l.Resume(followers[0]), l.Heal(ctx)); err != nil {
 		return err
 	}
-	if err := allThere(ctx, db, acknowledged); err != nil {
+	if err := allThere(ctx, s.db, acknowledged); err != nil {
 		return err
 	}
 	if err := errors.Join(l.Start(leader), l.AwaitNode(ctx, leader)); err != nil {
 		return err
 	}
-	return resumes(ctx, l, db)
+	return s.resumes(ctx)
 }
 
 // putUntilStuck puts one after the other until one is not acknowledged within a second.

@@ -67,5 +67,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Stop()
-	c.eventually("the programs are gone", func() bool { return len(held.left()) == 0 })
+	if err := nothingLeft(held); err != nil {
+		t.Error(err)
+	}
 }

@@ -31,7 +31,12 @@ func (l *Lab) KernelObjects(i int) ([]KernelObject, error) {
 	if !p.lives() {
 		return nil, nil
 	}
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", p.PID))
+	return HeldBy(p.PID)
+}
+
+// HeldBy is what a process has in the kernel now.
+func HeldBy(pid int) ([]KernelObject, error) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", pid))
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/anodekv/anode/paxos/wire"
 )
 
 // Clients is the name of the clients among the members of a lab, beside the names of the nodes.
@@ -89,10 +91,21 @@ func (l *Lab) port(ctx context.Context, member, way string) error {
 }
 
 // Deafen drops what reaches a node's network by UDP, in that node's own firewall: its kernel path hears and answers, and
-// its user space does not. Undeafen ends that.
-func (l *Lab) Deafen(ctx context.Context, node string) error {
-	return l.firewall(ctx, node, "table inet TABLE { chain in { type filter hook input priority 0; iifname eth0 meta l4proto udp drop; }; }\n")
+// its user space does not. With kinds it drops only datagrams whose first frame is of one of them. Undeafen ends that.
+func (l *Lab) Deafen(ctx context.Context, node string, kinds ...wire.Kind) error {
+	rules := "iifname eth0 meta l4proto udp drop; "
+	if len(kinds) > 0 {
+		rules = ""
+	}
+	for _, k := range kinds {
+		rules += fmt.Sprintf("iifname eth0 meta l4proto udp @th,%d,8 %d drop; ", kindBit, k)
+	}
+	return l.firewall(ctx, node, "table inet TABLE { chain in { type filter hook input priority 0; "+rules+"}; }\n")
 }
+
+// kindBit is where in a datagram the kind of its first frame begins, in bits from the UDP header on: behind that header, the
+// frame's magic number and its version.
+const kindBit = 8 * (8 + 4 + 1)
 
 // Undeafen undoes Deafen.
 func (l *Lab) Undeafen(ctx context.Context, node string) error { return l.firewall(ctx, node, "") }
