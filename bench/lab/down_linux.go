@@ -15,7 +15,7 @@ import (
 // stopTime is what processes have to end by themselves, and again to be gone when they are killed.
 const stopTime = 3 * time.Second
 
-// Down takes a lab away, whole or as much of it as there is: processes, namespaces with all that is in them, files.
+// Down takes a lab away, whole or as much of it as there is: processes, their control groups, namespaces with all that is in them, files.
 // [ErrNone] says that there was nothing.
 func Down(ctx context.Context, name string) error {
 	if err := check(name); err != nil {
@@ -31,7 +31,7 @@ func Down(ctx context.Context, name string) error {
 	if err := stop(ctx, processes(ctx, name, spaces)); err != nil {
 		return err
 	}
-	var failed []error
+	failed := []error{dropGroups(name)}
 	for _, space := range spaces {
 		if own(space) { // it lives on, and is to have no wire that leads nowhere
 			_ = ip(ctx, space, "link del eth0\n") // there may be none yet

@@ -104,6 +104,16 @@ func (a *Account) Never() (never []string) {
 	return never
 }
 
+// limits are by what processes were starved.
+func (a *Account) limits() (all []string) {
+	for _, r := range a.Runs {
+		if !slices.Contains(all, r.Limits) {
+			all = append(all, r.Limits)
+		}
+	}
+	return all
+}
+
 // Write writes the account to a file, whole or not at all.
 func (a *Account) Write(path string) error { return writeWhole(path, a.Markdown()) }
 
@@ -124,6 +134,7 @@ func (a *Account) Markdown() string {
 	b.WriteString("\n\n")
 	table(&b, []string{"", ""}, [][]string{
 		{"version", a.Version}, {"machine", a.Machine}, {"begun", a.Began.UTC().Format("2006-01-02 15:04 UTC")}, {"command", "`" + a.Command + "`"},
+		{"processes are starved by", strings.Join(a.limits(), "; ")},
 	})
 	if never := a.Never(); len(never) > 0 {
 		fmt.Fprintf(&b, "**NEVER in this run, and so not tested by it: %s.**\n\n", strings.Join(never, "; "))

@@ -13,7 +13,7 @@ func whole() *Account {
 	a := &Account{Version: "anode 1234, go1", Machine: "2 cores", Command: "torture it", Seeds: 2, Began: time.Unix(0, 0)}
 	for i := range 2 {
 		r := &Report{OK: true, Plan: Plan{Seed: uint64(10 + i), Replicas: 3 + 2*i, Shards: 2, Way: KernelToggled, Lease: time.Duration(i) * 80 * time.Millisecond},
-			Seconds: 1800, Rounds: 3, Faults: map[Kind]int{}, Spared: 1, Packets: Packets{1, 2, 3, 4}, Unpromised: 1, ClientsKilled: 2, LeaderChanges: 5,
+			Limits: "control groups", Seconds: 1800, Rounds: 3, Faults: map[Kind]int{}, Spared: 1, Packets: Packets{1, 2, 3, 4}, Unpromised: 1, ClientsKilled: 2, LeaderChanges: 5,
 			FastShare: 0.5, Checked: 100, Operations: 300, Settled: 7}
 		for _, k := range Kinds() {
 			r.Faults[k] = 2
@@ -72,7 +72,7 @@ func TestAnAccountTellsWhatNeverWas(t *testing.T) {
 func TestAnAccountIsForReaders(t *testing.T) {
 	a := whole()
 	text := a.Markdown()
-	for _, want := range []string{"**Every promise was kept** by 2 of 2 seeds.", "| version | anode 1234, go1 |", "| machine | 2 cores |", "| command | `torture it` |",
+	for _, want := range []string{"**Every promise was kept** by 2 of 2 seeds.", "| version | anode 1234, go1 |", "| machine | 2 cores |", "| command | `torture it` |", "| processes are starved by | control groups |",
 		"| hours | 1.00 |", "| cut off | 4 | 2 |", "| between prepares | 2 |", "| 11 | 5 | 2 | toggling | 80ms | many | 1800 | 3 |", "| 50 % | ok |",
 		"- 10: clients 2,", "operations of committed ones among them | 200; 600 |", "| anomalies | 0 |"} {
 		if !strings.Contains(text, want) {

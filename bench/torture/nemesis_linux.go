@@ -32,6 +32,9 @@ type nemesis struct {
 	say    func(format string, args ...any)
 	faults *lab.Faults
 	clocks *clocks
+	// limits is by what processes are starved.
+	limits string
+	starve func(context.Context, int, Strike) error
 	// killClients ends a process of clients, and starts another.
 	killClients func()
 
@@ -52,8 +55,17 @@ type nemesis struct {
 
 func newNemesis(l *lab.Lab, p *Plan, c *clocks, say func(string, ...any)) (n *nemesis, err error) {
 	n = &nemesis{lab: l, plan: p, clocks: c, say: say, claimed: map[int]bool{}, weak: map[int]bool{}, deaths: map[int]int{}, count: map[Kind]int{}}
-	n.faults, err = l.Faults(p.Seed)
-	return n, err
+	n.limits, err = l.Limits()
+	n.starve = n.throttle
+	if errors.Is(err, lab.ErrLimits) {
+		n.limits, n.starve = "signals, for "+err.Error(), n.slow
+	} else if err != nil {
+		return nil, err
+	}
+	if n.faults, err = l.Faults(p.Seed); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // most is how many nodes may be without memory at a time: with more a group is lost, and that is another test.
@@ -147,7 +159,7 @@ func (n *nemesis) carryOut(ctx context.Context, s Strike) (bool, error) {
 	}
 	node := n.victim(ctx, s.Victim)
 	switch s.Kind {
-	case Kill, Stop, Wipe, Pause, Press, Slow, Full:
+	case Kill, Stop, Wipe, Pause, Press, Slow, Starve, Full:
 		if !n.claim(node, s.Kind.costly()) {
 			return false, nil
 		}
@@ -173,6 +185,8 @@ func (n *nemesis) carryOut(ctx context.Context, s Strike) (bool, error) {
 		return true, n.misset(ctx, node, s)
 	case Slow:
 		return true, n.slow(ctx, node, s)
+	case Starve:
+		return true, n.starve(ctx, node, s)
 	case Offload:
 		return true, n.offload(ctx, node, s)
 	default:

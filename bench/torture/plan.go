@@ -24,8 +24,9 @@ const (
 	Turn Kind = "turn"
 	// Pause stops a process where it stands: what its kernel does goes on.
 	Pause Kind = "pause"
-	// Slow has a process run for a part of the time only.
-	Slow Kind = "slow"
+	// Slow has a process run for a part of the time only; Starve has the scheduler give it a part of one processor.
+	Slow   Kind = "slow"
+	Starve Kind = "starve"
 	// CutOff cuts a node off from all others, CutOut and CutIn one way only.
 	CutOff Kind = "cut off"
 	CutOut Kind = "cut out"
@@ -57,7 +58,7 @@ const (
 
 // Kinds are all that a plan may draw.
 func Kinds() []Kind {
-	return []Kind{Kill, Stop, Wipe, Roll, Turn, Pause, Press, Slow, CutOff, CutOut, CutIn, Split, Flap, Deaf,
+	return []Kind{Kill, Stop, Wipe, Roll, Turn, Pause, Press, Slow, Starve, CutOff, CutOut, CutIn, Split, Flap, Deaf,
 		Loss, Corrupt, Repeat, Late, Clock, Drift, Full, Offload, Clients}
 }
 

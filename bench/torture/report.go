@@ -21,6 +21,8 @@ type Report struct {
 	// Faults counts the strikes that fell, by kind; Spared ones could not, or would have cost a group its memory.
 	Faults map[Kind]int `json:"faults"`
 	Spared int          `json:"spared"`
+	// Limits is by what processes were starved.
+	Limits string `json:"limits"`
 	// Packets counts what was done to packets, and Unpromised the nodes that ended because they could not keep a promise.
 	Packets    Packets `json:"packets"`
 	Unpromised int     `json:"unpromised"`

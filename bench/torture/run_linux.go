@@ -78,8 +78,11 @@ func (r *run) up(ctx context.Context) (err error) {
 	if r.lab, err = lab.Up(ctx, r.labConfig(clocks.dir)); err != nil {
 		return err
 	}
-	r.nemesis, err = newNemesis(r.lab, &r.Plan, clocks, r.say)
-	return err
+	if r.nemesis, err = newNemesis(r.lab, &r.Plan, clocks, r.say); err != nil {
+		return err
+	}
+	r.report.Limits = r.nemesis.limits
+	return nil
 }
 
 // down takes it away, whole or as much of it as there is.

@@ -79,6 +79,15 @@ func (n *nemesis) slow(ctx context.Context, node int, s Strike) error {
 	return nil
 }
 
+// throttle has the scheduler hold a process back.
+func (n *nemesis) throttle(ctx context.Context, node int, s Strike) error {
+	if err := n.lab.Throttle(node, lab.LeastShare+0.6*s.Degree); err != nil {
+		return err
+	}
+	pause(ctx, 2*s.For)
+	return n.lab.Unthrottle(node)
+}
+
 // offload switches what the kernel does for one node, and later all of it on again.
 func (n *nemesis) offload(ctx context.Context, node int, s Strike) error {
 	ways := []string{"none", "ack", "broadcast", "quorum", "ack,quorum", "ack,broadcast", "broadcast,quorum"}
