@@ -66,6 +66,7 @@ var conformance = []struct {
 	{"nobody listening is no error", testNobody},
 	{"recv times out", testTimeout},
 	{"recv without a wait looks once", testNoWait},
+	{"recv takes what is there, however late it looks", testLate},
 	{"recv waits for the first", testWaits},
 	{"wake ends the current recv", testWakeCurrent},
 	{"wake ends the next recv", testWakeNext},
@@ -366,6 +367,19 @@ func testTimeout(t *testing.T, w world) {
 		took := time.Since(begin)
 		if n != 0 || err != nil || took < wait || took > wait+patience {
 			t.Errorf("%d, %v after %v, to wait was %v", n, err, took, wait)
+		}
+	}
+}
+
+// A process that was stopped has missed its deadline, and must hear first what has arrived meanwhile.
+func testLate(t *testing.T, w world) {
+	alice, bob := w.listen(), w.listen()
+	into := make([]Datagram, 8)
+	for range 20 {
+		send(t, alice, Datagram{bob.Local(), []byte("x")})
+		time.Sleep(time.Millisecond) // it is there, and nobody waits
+		if n, err := bob.Recv(into, time.Nanosecond); n != 1 || err != nil {
+			t.Fatalf("%d datagrams, %v", n, err)
 		}
 	}
 }

@@ -91,6 +91,11 @@ func (c *udpConn) sleep(into []Datagram, wait time.Duration) (int, error) {
 	err := c.raw.Read(r.attempt)
 	r.into = nil
 	passed := err == nil || errors.Is(err, os.ErrDeadlineExceeded)
+	if passed && r.n == 0 && r.err == nil {
+		// When the process was stopped, the poller's clock may tell first that the time has passed, and not that something
+		// has arrived meanwhile. Who hears nothing then takes the others for dead.
+		return c.receive(into)
+	}
 	if r.n > 0 || r.err != nil || passed && !c.closed.Load() {
 		return r.n, r.err
 	}
