@@ -48,7 +48,7 @@ bpf-fresh: ## prove that the committed kernel object is what its sources make (n
 .PHONY: bpf-test
 bpf-test: ## test the kernel programs, the kernel path and the laboratory; needs root, and a skip is an error
 	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 ./bpf/...
-	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 -p 1 ./bench/kernelpath ./bench/lab ./cmd/anode-lab
+	ANODE_BPF_REQUIRED=1 $(GO) test -count=1 -p 1 ./bench/kernelpath ./bench/lab ./bench/torture ./cmd/anode-lab
 
 .PHONY: bpf-fuzz
 bpf-fuzz: ## fuzz the kernel programs against their model for FUZZTIME; needs root

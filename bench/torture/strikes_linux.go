@@ -237,15 +237,19 @@ func mostDrift(lease time.Duration) int {
 	return 20_000
 }
 
-// fill leaves a claimed node's disk without room, has the others elect somebody, and makes room again. It has ended by
-// then, if it had something to promise.
+// fill leaves a claimed node's disk without room, cuts a leader off so that the others elect somebody, and makes room again. The
+// node has ended by then, if it had something to promise: be it one of the others, or the leader that hears of it.
 func (n *nemesis) fill(ctx context.Context, s Strike, node int) error {
 	forever := context.WithoutCancel(ctx)
 	ballast := filepath.Join(n.lab.DataDir(node), "ballast")
 	if err := fillUp(ballast); err != nil {
 		return err
 	}
-	self, others := []string{n.lab.Nodes()[node].Name}, n.others(node)
+	leader := leaderOf(look(ctx, n.lab), s.Victim.Group)
+	if leader < 0 {
+		leader = node
+	}
+	self, others := []string{n.lab.Nodes()[leader].Name}, n.others(leader)
 	err := n.lab.Split(ctx, self, others)
 	pause(ctx, 500*time.Millisecond)
 	err = errors.Join(err, n.lab.Join(forever, self, others))
