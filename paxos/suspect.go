@@ -11,7 +11,7 @@ import (
 // hearing is what a replica knows about the life of its leader.
 type hearing struct {
 	heard    Time
-	patience Duration // drawn anew each time, between once and twice the election timeout
+	patience Duration // drawn anew each time, between once and one and a half times the election timeout
 	gapAt    Time     // the earliest time to ask for a gap again
 
 	asking bool
@@ -20,10 +20,11 @@ type hearing struct {
 	deaf   [wire.MaxReplicas]bool // who has answered that it hears nothing either
 }
 
-// listen begins to wait for the leader with fresh patience.
+// listen begins to wait for the leader with fresh patience. It is drawn so that mostly one asks first; those who ask
+// at once do no harm, for all that leave a view head for the same next one.
 func (c *Core) listen() {
 	e := c.cfg.Timing.Election
-	c.hearing = hearing{heard: c.now, patience: e + Duration(c.cfg.Rand.Int63n(int64(e)))}
+	c.hearing = hearing{heard: c.now, patience: e + Duration(c.cfg.Rand.Int63n(int64(e/2)))}
 }
 
 func (c *Core) heardLeader() {

@@ -55,7 +55,7 @@ type Timing struct {
 	// until answered.
 	Heartbeat Duration
 	// Election is how long a follower hears nothing before it asks the others; each wait is drawn
-	// between once and twice this. It is also how long a leader lives without f followers.
+	// between once and one and a half times this. It is also how long a leader lives without f followers.
 	Election Duration
 	// Retransmit is the first delay before entries are sent again; it doubles up to RetransmitMax.
 	Retransmit, RetransmitMax Duration
@@ -70,7 +70,7 @@ type Timing struct {
 	DriftPPM int
 }
 
-// DefaultTiming suits one data centre: a dead leader is replaced in 100 to 250 ms.
+// DefaultTiming suits one data centre: a dead leader is replaced in 100 to 200 ms.
 func DefaultTiming() Timing {
 	return Timing{
 		Heartbeat:     10 * wire.Millisecond,
