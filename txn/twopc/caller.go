@@ -12,7 +12,10 @@ const (
 	// maxDoublings bounds the shift in a back-off; retryMax cuts it long before.
 	maxDoublings = 16
 	// patience is how often a leader may say that it is not ready before another replica is asked.
-	patience = 4
+	patience = 6
+	// electionShare is the part of a pause after which a leader that is not ready is asked again: one that has just been
+	// elected serves after a round trip.
+	electionShare = 4
 	// carriedBytes is what is carried and logged in a millisecond at least: a large request is not sent
 	// again before it can have been answered.
 	carriedBytes = 64 << 10
@@ -84,7 +87,11 @@ func (c *caller) transmit(now wire.Time, k *call, to wire.ReplicaID) {
 	k.to, k.sentAt, k.paused = to, now, false
 	k.loose++
 	*c.out = append(*c.out, Outgoing{Target{k.route.group, to}, k.kind, k.body})
-	c.reschedule(k, now.Add(c.backoff(k.tries)+wire.Duration(len(k.body)/carriedBytes)*wire.Millisecond))
+	tries := k.tries
+	if k.route.suspects(to) {
+		tries = 0 // its turn is to be short: it seems to be dead, and the others will know the next leader
+	}
+	c.reschedule(k, now.Add(c.backoff(tries)+wire.Duration(len(k.body)/carriedBytes)*wire.Millisecond))
 }
 
 func (c *caller) resend(now wire.Time, k *call) {
@@ -222,7 +229,8 @@ func (c *caller) notReady(now wire.Time, k *call, from wire.ReplicaID, v wire.Vi
 	} else {
 		k.route.answered(now, k, from)
 	}
-	c.pushBack(now, k)
+	c.pause(now, k, c.backoff(k.tries)/electionShare)
+	k.tries++
 }
 
 // obstacle is what the first of some calls that met anything met last; failing that, that they are not

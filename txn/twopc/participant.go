@@ -27,9 +27,10 @@ type ParticipantConfig struct {
 	// SessionBound is how long a client's session may rest before it expires; zero is 10 minutes. It must
 	// be far longer than the time after which clients open a session anew.
 	SessionBound wire.Duration
-	// WaitBound is how long a submit or prepare waits for a lock before it is proposed; zero is 10 ms.
+	// WaitBound is how long a prepare waits for a lock before it is proposed; zero is 10 ms.
 	WaitBound wire.Duration
-	// ReadBound is how long a read waits before it is refused; zero is 500 ms.
+	// ReadBound is how long a read waits before it is refused, and a submit for a lock before it is proposed; zero is
+	// 500 ms.
 	ReadBound wire.Duration
 	// Retention is how long old versions are kept for reads of the past; zero is 30 s. They go earlier when
 	// they take more than GarbageBytes (zero is 4 MB) and more than an eighth of the live data.

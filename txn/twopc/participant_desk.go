@@ -158,8 +158,17 @@ func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
 		return
 	}
 	p.embark(f)
-	f.wait.flight, f.wait.until = f, now.Add(p.cfg.WaitBound)
+	f.wait.flight, f.wait.until = f, now.Add(p.waitBound(f))
 	p.dispatch(f, &f.wait)
+}
+
+// waitBound is how long a command waits for a lock. A submit holds nothing that others could wait for, so that it waits
+// until a doubt is settled rather than fail and come back; but not where so much waits that others are turned away.
+func (p *Participant) waitBound(f *flight) wire.Duration {
+	if f.submit != nil && p.flying <= maxFlightBytes/2 {
+		return p.cfg.ReadBound
+	}
+	return p.cfg.WaitBound
 }
 
 // admitFlight makes the flight of a command, unless the command is answered or refused without one.

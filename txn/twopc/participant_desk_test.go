@@ -163,6 +163,40 @@ func TestWaitingIsNoVote(t *testing.T) {
 	o.wantPrepared(1)
 }
 
+// A submit waits for as long as it takes to settle the transaction of a client that has died: it holds nothing itself.
+func TestASubmitWaitsUntilADoubtIsSettled(t *testing.T) {
+	o := hold(t, writes("k"))
+	o.send(wire.KindSubmit, submit(2, writes("k")))
+	o.Tick(o.now.Add(defaultDoubtBound + defaultReadBound/4))
+	o.gather()
+	o.wantPending()
+	o.status(wire.KindCommit, commit(1))
+	o.wantAnswers("1 committed, 2 committed")
+
+	o.status(wire.KindPrepare, prepare(3, writes("k")))
+	o.replies = nil
+	o.send(wire.KindSubmit, submit(4, writes("k")))
+	o.Tick(o.now.Add(defaultReadBound))
+	o.gather()
+	o.wantPending(4) // it does not wait for ever
+	o.flush()
+	o.wantAnswers("4 no")
+}
+
+// Where much waits already it waits no longer than a prepare, lest others are turned away because of one key.
+func TestSubmitsWaitShortlyWhereMuchIsInFlight(t *testing.T) {
+	o := hold(t, writes("k"))
+	large := writes("k")
+	large.Writes[0].Value = make([]byte, txn.MaxValueBytes)
+	seq := uint64(2)
+	for ; o.flying <= maxFlightBytes/2; seq++ {
+		o.send(wire.KindSubmit, submit(seq, large))
+	}
+	o.Tick(o.now.Add(defaultWaitBound))
+	o.gather()
+	o.wantPending(seq - 1)
+}
+
 func TestStaleWorkDoesNotWait(t *testing.T) {
 	o := newOne(t)
 	stale := join(o.saw("s"), writes("k"))

@@ -67,10 +67,11 @@ const (
 	// defaultSessionBound is how long a client's session at a shard may rest before it expires. Clients
 	// open a session anew that has rested for a twentieth of it.
 	defaultSessionBound = 600 * wire.Second
-	// defaultWaitBound is how long a submit or a prepare waits for a lock before it is proposed all the
-	// same, to be voted on as it stands: several round trips of another transaction, and no more.
+	// defaultWaitBound is how long a prepare waits for a lock before it is proposed all the same, to be voted on as it
+	// stands: several round trips of another transaction, and no more, because what it holds elsewhere others wait for.
 	defaultWaitBound = 10 * wire.Millisecond
 	// defaultReadBound is how long a read waits for the outcome of a prepared write, or for the leader's
-	// round, before it is refused. It spans the time in which a doubt is settled and a leader replaced.
+	// round, before it is refused, and a submit for a lock. It spans the time in which a doubt is settled and a leader
+	// replaced.
 	defaultReadBound = 500 * wire.Millisecond
 )

@@ -19,6 +19,11 @@ func (r *route) leaderOf(v wire.View) wire.ReplicaID {
 	return wire.ReplicaID(uint64(v) % uint64(r.replicas))
 }
 
+// suspects reports whether a replica leads the view as far as is known, and is silent, where there are others to ask.
+func (r *route) suspects(replica wire.ReplicaID) bool {
+	return r.suspect && r.replicas > 1 && replica == r.leaderOf(r.view)
+}
+
 // rotate turns to the next replica.
 func (r *route) rotate() { r.leader = wire.ReplicaID((int(r.leader) + 1) % r.replicas) }
 
