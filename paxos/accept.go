@@ -175,7 +175,9 @@ func (c *Core) acked(p *progress, op Op) {
 	}
 	p.known = true
 	p.acked = max(p.acked, op)
-	c.granted(p, c.lead.ops.when(uint64(op)))
+	if !mutant.On("acknowledged-ungranted") {
+		c.granted(p, c.lead.ops.when(uint64(op)))
+	}
 	p.delay = c.cfg.Timing.Retransmit
 	p.resendAt = c.now.Add(p.delay)
 	if p.acked == c.log.last() {

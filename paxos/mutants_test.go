@@ -43,6 +43,7 @@ var mistakes = []struct {
 	{"lease-ungranted", "a lease is counted on for longer than it is granted", "lease_lengths", true},
 	{"voter-never-waits", "a replica votes for another leader while a lease is out that it has granted", "lease_voter", true},
 	{"own-grant-forgotten", "a vote waits for what the fast path granted, and not for what the core did", "lease_voter", true},
+	{"acknowledged-ungranted", "a leader counts on leases that echoes grant, and not on those of acknowledgements", "lease_voter", false},
 	{"kernel-grant-forgotten", "a vote does not wait for what the fast path granted", "lease_voter", false},
 	{"promise-unsaved", "a view is promised without being written to disk", "promise_first", true},
 	{"unclaimed", "user space appends an op that it has not claimed (known bug 2)", "claim", true},

@@ -84,16 +84,20 @@ func holds(t *testing.T, cfg lab.Config, c check) {
 }
 
 func dial(ctx context.Context, l *lab.Lab) (*client.Client, error) {
+	key, err := clientKey(l)
+	if err != nil {
+		return nil, err
+	}
+	return client.Open(ctx, client.Config{Servers: l.Servers(), Key: key})
+}
+
+func clientKey(l *lab.Lab) ([]byte, error) {
 	b, err := os.ReadFile(l.KeyFile())
 	if err != nil {
 		return nil, err
 	}
 	_, digits, _ := strings.Cut(string(b), "client: ")
-	key, err := hex.DecodeString(strings.TrimSpace(digits))
-	if err != nil {
-		return nil, err
-	}
-	return client.Open(ctx, client.Config{Servers: l.Servers(), Key: key})
+	return hex.DecodeString(strings.TrimSpace(digits))
 }
 
 // puts writes keys with a prefix, several at a time, until so many are written or the time is over. It returns how many.
