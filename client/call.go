@@ -33,6 +33,9 @@ func (c *Client) submit(ctx context.Context, k *call, op, key string) error {
 		e.Context = err
 		return e
 	}
+	if c.loop.serve(k) {
+		return nil
+	}
 	select {
 	case c.loop.orders <- order{call: k}:
 		c.loop.conn.Wake()

@@ -24,7 +24,7 @@ func start(cfg *Config, s *scout, coord *twopc.Coordinator) *Client {
 		conn: s.conn, keys: s.keys, cluster: wire.ClusterID(s.topology.Cluster), addrs: s.addrs,
 		coord: coord, out: transport.NewOutbox(cfg.DatagramBytes), epoch: time.Now(),
 		orders: make(chan order, queueLength), pending: map[uint64]*call{},
-		closeWait: cfg.CloseWait, stopped: make(chan struct{}),
+		idle: idleWait, closeWait: cfg.CloseWait, stopped: make(chan struct{}),
 	}
 	c := &Client{loop: l, topology: s.topology}
 	c.free.New = func() any { return &call{done: make(chan struct{}, 1)} }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -11,8 +12,13 @@ import (
 	"github.com/anodekv/anode/txn/twopc"
 )
 
-// idleWait is how long the loop sleeps when nothing is due; requests wake it.
-const idleWait = time.Second
+const (
+	// idleWait is how long the loop sleeps when nothing is due; requests wake it.
+	idleWait = time.Second
+	// lull is how long it sleeps instead after something has arrived. It is no longer than a coordinator waits before it asks
+	// again, so that a caller who makes its own turn seldom has to wake the loop for what becomes due.
+	lull = 20 * time.Millisecond
+)
 
 // endWait is how long a client that is being closed waits for shards to take note that its sessions end: enough for a
 // lost datagram or two.
@@ -65,18 +71,25 @@ type loop struct {
 	keys    wire.Keys
 	cluster wire.ClusterID
 	addrs   [][]wire.Addr
-	coord   *twopc.Coordinator
-	out     *transport.Outbox
 	epoch   time.Time
 
 	orders  chan order
+	closing atomic.Bool
+	stopped chan struct{} // closed when the loop has ended
+
+	// turns is held by who makes a turn, which is the loop's goroutine but for [loop.serve]. It guards what follows.
+	turns   sync.Mutex
+	coord   *twopc.Coordinator
+	out     *transport.Outbox
 	token   uint64
 	pending map[uint64]*call
 
-	closing   atomic.Bool
+	idle      time.Duration // idleWait but in tests
+	asleep    wire.Time     // until when the loop sleeps if nothing arrives
 	closeWait time.Duration
-	ended     bool          // the sessions have been given up
-	stopped   chan struct{} // closed when the loop has ended
+	closeAt   time.Time // zero until the client is being closed
+	ended     bool      // the sessions have been given up
+	over      bool      // no turn follows
 }
 
 // run turns until the client is closed, and everything is finished or may be left.
@@ -84,28 +97,44 @@ func (l *loop) run() {
 	defer close(l.stopped)
 	defer l.conn.Close()
 	in := make([]transport.Datagram, recvBatch)
-	var closeAt time.Time // zero until the client is being closed
+	wait := time.Duration(0)
 	for {
-		n, err := l.conn.Recv(in, l.wait())
+		n, err := l.conn.Recv(in, wait)
 		if err != nil { // only a closed or broken socket fails
 			break
 		}
-		l.turn(in[:n])
-		if l.closing.Load() {
-			if closeAt.IsZero() {
-				closeAt = time.Now().Add(l.closeWait)
-			}
-			if !time.Now().Before(closeAt) || l.finished(&closeAt) {
-				break
-			}
+		var over bool
+		if wait, over = l.turn(in[:n]); over {
+			break
 		}
 	}
 	l.cancelAll()
 }
 
+// serve makes a turn for a call in its caller's goroutine, if nothing else is under way: the loop sleeps then, and to wake it
+// would cost more than the turn does. Among others a call is queued, so that what is asked at the same time leaves in
+// one datagram. It reports whether the call was begun.
+func (l *loop) serve(c *call) bool {
+	if !l.turns.TryLock() {
+		return false
+	}
+	defer l.turns.Unlock()
+	if l.over || l.closing.Load() || len(l.pending) > 0 || len(l.orders) > 0 {
+		return false
+	}
+	now := l.now()
+	l.begin(now, c)
+	l.coord.Tick(now)
+	l.flush()
+	if due, ok := l.coord.NextDeadline(); ok && due < l.asleep {
+		l.conn.Wake()
+	}
+	return true
+}
+
 // finished reports whether a client that is being closed is done. When nothing is under way any more it gives up its
 // sessions, for which it waits a little: they are only a convenience for the shards, which let them expire.
-func (l *loop) finished(closeAt *time.Time) bool {
+func (l *loop) finished() bool {
 	if len(l.pending) > 0 || len(l.orders) > 0 || l.coord.Unfinished() > 0 {
 		return false
 	}
@@ -113,8 +142,8 @@ func (l *loop) finished(closeAt *time.Time) bool {
 		l.ended = true
 		l.coord.End(l.now())
 		l.flush()
-		if limit := time.Now().Add(min(endWait, l.closeWait)); limit.Before(*closeAt) {
-			*closeAt = limit
+		if limit := time.Now().Add(min(endWait, l.closeWait)); limit.Before(l.closeAt) {
+			l.closeAt = limit
 		}
 	}
 	return l.coord.Ending() == 0
@@ -122,23 +151,28 @@ func (l *loop) finished(closeAt *time.Time) bool {
 
 func (l *loop) now() wire.Time { return wire.Time(time.Since(l.epoch)) }
 
-// wait is how long nothing will be due.
-func (l *loop) wait() time.Duration {
+// wait is how long nothing will be due. After something has arrived the loop sleeps lightly.
+func (l *loop) wait(now wire.Time, arrived bool) time.Duration {
 	if len(l.orders) > 0 {
 		return 0
 	}
-	longest := idleWait
+	longest := l.idle
+	if arrived {
+		longest = min(longest, lull)
+	}
 	if l.closing.Load() {
 		longest = min(longest, l.closeWait/16+time.Millisecond)
 	}
-	due, ok := l.coord.NextDeadline()
-	if !ok {
-		return longest
+	if due, ok := l.coord.NextDeadline(); ok {
+		longest = min(longest, time.Duration(due.Sub(now)))
 	}
-	return max(0, min(longest, time.Duration(due.Sub(l.now()))))
+	return max(0, longest)
 }
 
-func (l *loop) turn(in []transport.Datagram) {
+// turn takes what has come. It tells for how long the next one may wait, and whether there is none.
+func (l *loop) turn(in []transport.Datagram) (wait time.Duration, over bool) {
+	l.turns.Lock()
+	defer l.turns.Unlock()
 	now := l.now()
 	for i := range in {
 		transport.Each(in[i].Data, l.keys, func(f wire.Frame) { l.receive(now, &f) })
@@ -146,6 +180,17 @@ func (l *loop) turn(in []transport.Datagram) {
 	l.takeOrders(now)
 	l.coord.Tick(now)
 	l.flush()
+	if l.closing.Load() {
+		if l.closeAt.IsZero() {
+			l.closeAt = time.Now().Add(l.closeWait)
+		}
+		if !time.Now().Before(l.closeAt) || l.finished() {
+			return 0, true
+		}
+	}
+	wait = l.wait(now, len(in) > 0)
+	l.asleep = now.Add(wire.Duration(wait))
+	return wait, false
 }
 
 // receive hands a frame to the coordinator, if it is one for this cluster's clients.
@@ -220,6 +265,9 @@ func (l *loop) deliver(done *twopc.Completion) {
 
 // cancelAll ends what is still waiting when the loop ends.
 func (l *loop) cancelAll() {
+	l.turns.Lock()
+	defer l.turns.Unlock()
+	l.over = true
 	now := l.now()
 	l.takeOrders(now)
 	for token := range l.pending {

@@ -40,8 +40,8 @@ type Sender interface {
 	Send(batch []Datagram) error
 }
 
-// Conn sends and receives datagrams. Recv and Send belong to one goroutine; the other methods may be
-// called from any.
+// Conn sends and receives datagrams. Recv belongs to one goroutine, and Send to one at a time, which may be another; the other
+// methods may be called from any.
 type Conn interface {
 	// Recv fills into with what has arrived and reports how many. If nothing has, it waits for the first
 	// until wait has passed, and returns 0 then, or after a Wake. The data is valid until the next Recv,

@@ -21,19 +21,23 @@ import (
 // lines of the cache.
 const recvBufferBytes = 65536 + 192
 
+// firstBuffers is for how many datagrams there is room to begin with.
+const firstBuffers = 2
+
 // mmsghdr is the system's struct mmsghdr.
 type mmsghdr struct {
 	hdr unix.Msghdr
 	n   uint32
 }
 
-// receiver is what recvmmsg needs, allocated once.
+// receiver is what recvmmsg needs. It is not allocated again and again.
 type receiver struct {
 	msgs  [recvBatch]mmsghdr
 	iovs  [recvBatch]unix.Iovec
 	names [recvBatch]sockaddr
-	// The system touches only the pages that it writes to, so that most of this is never real memory.
-	buffers []byte
+	// buffers are for one datagram each. There are few to begin with, and twice as many after a call that has filled all there
+	// are: a client that waits for one answer at a time would keep 2 MB for nothing.
+	buffers [][]byte
 	// busy says that the last round found more than one datagram: more are likely to have come meanwhile.
 	busy bool
 	// attempt is what the poller calls when the socket may be readable; it fills into, n and err. It is made
@@ -49,9 +53,15 @@ func (r *receiver) init(c *udpConn) {
 		r.n, r.err = c.receive(r.into)
 		return r.n > 0 || r.err != nil || c.woken.Load()
 	}
-	r.buffers = make([]byte, recvBatch*recvBufferBytes)
-	for i := range r.msgs {
-		r.iovs[i].Base = &r.buffers[i*recvBufferBytes]
+	r.grow(firstBuffers)
+}
+
+// grow makes room for so many more datagrams, as far as a batch goes.
+func (r *receiver) grow(more int) {
+	for range min(more, recvBatch-len(r.buffers)) {
+		i, b := len(r.buffers), make([]byte, recvBufferBytes)
+		r.buffers = append(r.buffers, b)
+		r.iovs[i].Base = &b[0]
 		r.iovs[i].SetLen(recvBufferBytes)
 		r.msgs[i].hdr.Name = &r.names[i][0]
 		r.msgs[i].hdr.Iov = &r.iovs[i]
@@ -108,7 +118,7 @@ func (c *udpConn) receive(into []Datagram) (int, error) {
 		return 0, c.errClosed("receive")
 	}
 	r := &c.recv
-	want := min(len(into), recvBatch)
+	want := min(len(into), len(r.buffers))
 	if want == 0 {
 		return 0, nil
 	}
@@ -124,9 +134,11 @@ func (c *udpConn) receive(into []Datagram) (int, error) {
 	}
 	r.busy = got > 1
 	for i := range into[:got] {
-		start := i * recvBufferBytes
-		end := start + int(r.msgs[i].n)
-		into[i] = Datagram{Addr: r.names[i].get(), Data: r.buffers[start:end:end]}
+		n := int(r.msgs[i].n)
+		into[i] = Datagram{Addr: r.names[i].get(), Data: r.buffers[i][:n:n]}
+	}
+	if int(got) == len(r.buffers) {
+		r.grow(len(r.buffers))
 	}
 	c.counters.countReceived(into[:got])
 	return int(got), nil
