@@ -126,7 +126,9 @@ func (c *udpConn) receive(into []Datagram) (int, error) {
 		r.msgs[i].hdr.Namelen = uint32(len(r.names[i]))
 	}
 	c.counters.recvCalls.Add(1)
-	got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&r.msgs)),
+	// It does not wait, and so the scheduler need not be told of it, as with sending. It would take the processor away from a
+	// call that lasts longer than 20 µs, as one of many datagrams does, and wake a thread that finds nothing to do.
+	got, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&r.msgs)),
 		uintptr(want), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		r.busy = false

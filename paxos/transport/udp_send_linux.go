@@ -98,11 +98,11 @@ func (c *udpConn) transmit(n int) (int, unix.Errno) {
 	s := &c.send
 	c.counters.sendCalls.Add(1)
 	if n > 1 {
-		sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&s.msgs)),
+		sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(c.fd), uintptr(unsafe.Pointer(&s.msgs)),
 			uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 		return int(sent), errno
 	}
-	_, _, errno := unix.Syscall6(unix.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(s.iovs[0].Base)),
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(c.fd), uintptr(unsafe.Pointer(s.iovs[0].Base)),
 		uintptr(s.iovs[0].Len), unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&s.names[0])), uintptr(s.msgs[0].hdr.Namelen))
 	return 1, errno
 }
