@@ -26,6 +26,8 @@ type front struct {
 	// asked holds linearizable reads. All that have come by the time are made sure of by one round of raft's leader: it
 	// would be unfair to have it do one for each.
 	asked chan pendingRead
+	// verifyEach: one round for each read all the same, as who uses the library without more ado would have it.
+	verifyEach bool
 	// ready: this node leads, and has applied what the leaders before it had answered.
 	ready atomic.Bool
 }
@@ -35,8 +37,8 @@ type pendingRead struct {
 	answer  chan<- []byte
 }
 
-func newFront(r *raft.Raft, t *table) *front {
-	return &front{raft: r, table: t, asked: make(chan pendingRead, maxUnderWay)}
+func newFront(r *raft.Raft, t *table, verifyEach bool) *front {
+	return &front{raft: r, table: t, asked: make(chan pendingRead, maxUnderWay), verifyEach: verifyEach}
 }
 
 // lead follows the changes of leadership, and tells of each one that is won. A barrier makes sure that what leaders
@@ -72,16 +74,21 @@ func (f *front) confirmReads() {
 		for range len(f.asked) {
 			reads = append(reads, <-f.asked)
 		}
-		err := f.raft.VerifyLeader().Error()
-		if err == nil && !f.ready.Load() {
-			err = raft.ErrNotLeader
-		}
-		for _, r := range reads {
-			if err != nil {
-				r.answer <- failed(err)
-			} else {
-				r.answer <- f.look(r.request)
-			}
+		f.confirm(reads...)
+	}
+}
+
+// confirm answers reads after it has made sure, once for all of them, that this node leads.
+func (f *front) confirm(reads ...pendingRead) {
+	err := f.raft.VerifyLeader().Error()
+	if err == nil && !f.ready.Load() {
+		err = raft.ErrNotLeader
+	}
+	for _, r := range reads {
+		if err != nil {
+			r.answer <- failed(err)
+		} else {
+			r.answer <- f.look(r.request)
 		}
 	}
 }
@@ -135,7 +142,11 @@ func (f *front) take(conn net.Conn, underWay chan<- pending) {
 		case askWrite:
 			p.future = f.raft.Apply(request, enqueueTimeout)
 		case askLinearizable:
-			f.asked <- pendingRead{request, answer}
+			if r := (pendingRead{request, answer}); f.verifyEach {
+				go f.confirm(r)
+			} else {
+				f.asked <- r
+			}
 		case askLocal:
 			if f.ready.Load() {
 				answer <- f.look(request)

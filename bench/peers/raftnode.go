@@ -26,21 +26,22 @@ const (
 // raftNodeCommand is one server. It prints "raft ADDRESS" and "front ADDRESS", reads the line "peers" with
 // the raft addresses of all, and prints "leader" when it leads. It ends with its standard input.
 func raftNodeCommand() *cobra.Command {
-	maxAppendEntries := 0
+	maxAppendEntries, verifyEach := 0, false
 	cmd := &cobra.Command{
 		Use:    "raft-node",
 		Short:  "One server of the raft system, started by the others of these commands",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(_ *cobra.Command, _ []string) error {
-			return runRaftNode(os.Stdin, os.Stdout, os.Stderr, maxAppendEntries)
+			return runRaftNode(os.Stdin, os.Stdout, os.Stderr, maxAppendEntries, verifyEach)
 		},
 	}
 	cmd.Flags().IntVar(&maxAppendEntries, "max-append-entries", 0, "raft's MaxAppendEntries")
+	cmd.Flags().BoolVar(&verifyEach, "verify-each", false, "one VerifyLeader for each read")
 	return cmd
 }
 
-func runRaftNode(stdin io.Reader, stdout, stderr io.Writer, maxAppendEntries int) error {
+func runRaftNode(stdin io.Reader, stdout, stderr io.Writer, maxAppendEntries int, verifyEach bool) error {
 	transport, err := raft.NewTCPTransport("127.0.0.1:0", nil, transportPool, transportTimeout, stderr)
 	if err != nil {
 		return fmt.Errorf("listen for raft: %w", err)
@@ -63,7 +64,7 @@ func runRaftNode(stdin io.Reader, stdout, stderr io.Writer, maxAppendEntries int
 	if err != nil {
 		return err
 	}
-	f := newFront(node, data)
+	f := newFront(node, data, verifyEach)
 	go f.lead(func() { fmt.Fprintln(stdout, "leader") })
 	go func() { _ = f.serve(clients) }() // until the process ends
 	_, _ = io.Copy(io.Discard, in)       // until whoever started us is done

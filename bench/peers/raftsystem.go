@@ -18,6 +18,7 @@ const (
 type raftOptions struct {
 	conns            int // shared by all clients; 0 gives each its own
 	maxAppendEntries int
+	verifyEach       bool // one round of the leader for each read, and not for all that wait
 }
 
 // raftSystem is hashicorp/raft with its in-memory store in three processes of this program.
@@ -64,7 +65,7 @@ func (s *raftSystem) startNodes(ctx context.Context) (fronts []string, err error
 	}
 	for i := range raftNodes {
 		p, err := startProcess("raft node "+strconv.Itoa(i), self,
-			"raft-node", "--max-append-entries", strconv.Itoa(s.maxAppendEntries))
+			"raft-node", "--max-append-entries", strconv.Itoa(s.maxAppendEntries), "--verify-each="+strconv.FormatBool(s.verifyEach))
 		if err != nil {
 			return nil, err
 		}
