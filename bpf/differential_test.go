@@ -264,7 +264,11 @@ func (w *twins) arrive(p *pair) string {
 	in := w.packet(p)
 	h := hooks[w.rng.IntN(len(hooks))]
 	v, out := h.run(w.t, w.kernel, in)
+	counted := w.counted()
 	wantV, answer := w.machine.Ingress(in)
+	if n := w.counted() - counted; n != 1 {
+		w.t.Fatalf("%x was counted under %d reasons", in, n)
+	}
 	want := in
 	if wantV == model.Answer {
 		want = answer
@@ -273,6 +277,20 @@ func (w *twins) arrive(p *pair) string {
 		w.t.Fatalf("%s: verdict %d, the model %d\nin    %x\nout   %x\nmodel %x", h.name, v, wantV, in, out, want)
 	}
 	return fmt.Sprintf("%s packet %x", h.name, in)
+}
+
+// counted adds up everything that the model has counted; compare says that the programs have counted the same.
+func (w *twins) counted() (n uint64) {
+	rows := [][model.Reasons]uint64{w.machine.Elsewhere}
+	for _, p := range w.pairs {
+		rows = append(rows, p.model.Counts)
+	}
+	for _, row := range rows {
+		for _, c := range row {
+			n += c
+		}
+	}
+	return n
 }
 
 // leave runs one packet through the egress program. The copies leave for real, by the loopback; here only the

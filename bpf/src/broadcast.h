@@ -140,9 +140,11 @@ static __always_inline enum reason broadcast(struct __sk_buff *skb, __u32 *slot)
 		return reason;
 	if (skb->gso_segs > 1)
 		return REASON_SEGMENTED;
-	reason = check_lengths(p, skb->len);
 	control = bpf_map_lookup_elem(&controls, slot);
-	if (reason != REASON_NONE || !control)
+	if (!control)
+		return REASON_NO_SLOT;
+	reason = check_lengths(p, skb->len);
+	if (reason != REASON_NONE)
 		return reason;
 	word = READ_ONCE(control->lead);
 	config = config_of(*slot, CONFIG_LEAD, word_generation(word));

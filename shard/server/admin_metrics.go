@@ -36,6 +36,7 @@ func (collector) Describe(out chan<- *prometheus.Desc) {
 	}
 	out <- latencyDesc
 	out <- offloadDesc
+	out <- elsewhereDesc
 	out <- doorAnsweredDesc
 	out <- doorRejectedDesc
 }
@@ -49,6 +50,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	state := c.node.Offload()
 	out <- prometheus.MustNewConstMetric(offloadDesc, prometheus.GaugeValue, 1, state.rung(), state.Device)
+	for reason, n := range state.Elsewhere {
+		out <- prometheus.MustNewConstMetric(elsewhereDesc, prometheus.CounterValue, float64(n), reason)
+	}
 	door := c.node.Door()
 	out <- prometheus.MustNewConstMetric(doorAnsweredDesc, prometheus.CounterValue, float64(door.Answered))
 	for reason, n := range door.rejected() {

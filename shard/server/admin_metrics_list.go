@@ -26,6 +26,7 @@ var (
 	upDesc           = describe("replica_up", "Whether the replica's loop answers.", "group")
 	statusDesc       = describe("replica_status", "1 for the status that the replica is in; it takes part in its group when that is normal.", "group", "status")
 	offloadDesc      = describe("offload_rung", "1 for the way by which packets reach the kernel programs; user_space is none.", "rung", "device")
+	elsewhereDesc    = describe("offload_packets_elsewhere_total", "Packets that the kernel programs looked at and that belong to no replica of the node, by what they did with them.", "reason")
 	doorAnsweredDesc = describe("door_answered_total", "Questions about the cluster's layout answered at the base port.")
 	doorRejectedDesc = describe("door_rejected_total", "Frames at the base port that were not answered; a client with a wrong key shows here.", "reason")
 )

@@ -25,6 +25,8 @@ type OffloadStatus struct {
 	NoBroadcast string `json:"no_broadcast,omitempty"`
 	// Settled is false while something is still being tried.
 	Settled bool `json:"settled"`
+	// Elsewhere counts packets that belong to no replica of the node, by what the programs did with them.
+	Elsewhere map[string]uint64 `json:"elsewhere,omitempty"`
 }
 
 // ReplicaOffloadStatus tells what the kernel does for one replica.
@@ -64,6 +66,7 @@ type ReplicaOffloadStatus struct {
 func (s *OffloadState) tell() OffloadStatus {
 	return OffloadStatus{
 		Mode: s.Mode.String(), Device: s.Device, Rung: s.Rung, Why: s.Why, Failed: s.Failed, NoBroadcast: s.NoBroadcast, Settled: s.Settled,
+		Elsewhere: s.Elsewhere,
 	}
 }
 

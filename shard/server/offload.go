@@ -68,6 +68,9 @@ type OffloadState struct {
 	Failed []StepDown
 	// Settled: nothing is being tried any more, or for the first time.
 	Settled bool
+	// Elsewhere counts, by what the programs did with them, packets of no replica here; what is no whole frame of a group has
+	// none. All nodes of a process share the programs, and this.
+	Elsewhere map[string]uint64
 }
 
 // rung is the label of the way that is used.

@@ -278,5 +278,11 @@ func (d *device) open(key bpf.Key) (*bpf.Slot, error) {
 func (d *device) tell() OffloadState {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state
+	state := d.state
+	if d.kernel != nil {
+		if counts, err := d.kernel.Elsewhere(); err == nil { // or it is told of no packets, as it is of none of a replica
+			state.Elsewhere = packetsByReason(counts)
+		}
+	}
+	return state
 }

@@ -256,10 +256,16 @@ func (l *lane) tell(to *LaneStatus) {
 		to.Why = err.Error()
 		return
 	}
-	to.Reasons = map[string]uint64{}
+	to.Reasons = packetsByReason(counts)
+}
+
+// packetsByReason names what was counted.
+func packetsByReason(counts bpf.Counters) map[string]uint64 {
+	named := map[string]uint64{}
 	for r, n := range counts {
 		if n > 0 {
-			to.Reasons[bpf.Reason(r).String()] = n
+			named[bpf.Reason(r).String()] = n
 		}
 	}
+	return named
 }
