@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos/wire"
 )
 
@@ -82,6 +83,9 @@ func (s *Slot) Claim(op wire.Op) bool {
 // stops at an op that is claimed and not yet written; after Fence it waits for it, and gives all.
 func (s *Slot) Drain(take func(wire.Frame)) (n int) {
 	w := loadWord(&s.control.Word)
+	if w.fenced() && mutant.On("log-dropped") {
+		s.cursor = w.op()
+	}
 	for s.cursor < w.op() {
 		op := s.cursor + 1
 		if len(s.claimed) > 0 && s.claimed[0] == op {

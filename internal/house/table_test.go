@@ -52,7 +52,7 @@ var table = []row{
 		may:   []string{"./paxos/transport/...", "./paxos/wire"},
 		never: []string{"./paxos", "./shard/...", "./txn/..."}},
 	{rooms: []string{"./bpf"},
-		may:   []string{"./paxos/wire"},
+		may:   []string{"./paxos/wire", "./internal/mutant"},
 		never: []string{"./paxos", "./txn/...", "./client/..."}},
 
 	// The replica loop knows the fast path only through an interface that it declares itself.
