@@ -18,8 +18,11 @@ const (
 	// memorySlack, as a divisor of what is live, is how much garbage there may be at the least. Without it a server whose data
 	// is small beside what it cannot give back would collect all the time, and find nothing.
 	memorySlack = 4
-	// memoryCheck is how often the limit follows the data.
+	// memoryCheck is how often the data is measured, and heapCheck how often the limit follows what the last collection
+	// left: a server that is sent the state of its group grows by a part of it each second, and would collect all the
+	// time, to find nothing, for as long as its limit lags behind.
 	memoryCheck = time.Second
+	heapCheck   = memoryCheck / 20
 	// garbagePercent is how far a server's memory may grow between two collections, by what is live, where the limit
 	// allows it: what is allowed anyway may as well be used.
 	garbagePercent = 400
@@ -32,17 +35,31 @@ func holdMemory(ctx context.Context, node *server.Node) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	tick := time.NewTicker(memoryCheck)
+	tick := time.NewTicker(heapCheck)
 	defer tick.Stop()
-	for {
-		replicas, live := node.LiveBytes(ctx)
-		debug.SetMemoryLimit(memoryLimit(replicas, live, heapInUse()))
+	var replicas int
+	var live, limit int64
+	for n := 0; ; n++ {
+		if n%int(memoryCheck/heapCheck) == 0 {
+			replicas, live = node.LiveBytes(ctx)
+		}
+		// Setting it stops the world for a moment.
+		if next := memoryLimit(replicas, live, heapInUse()); moved(limit, next) {
+			limit = next
+			debug.SetMemoryLimit(limit)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// moved reports whether a limit has become another one by enough to be told.
+func moved(from, to int64) bool {
+	const grain = 64
+	return max(from, to)-min(from, to) > from/grain
 }
 
 // memoryLimit is how many bytes a server may take that has so many replicas, whose keys and newest values take live

@@ -20,3 +20,22 @@ func TestMemoryLimitLeavesRoom(t *testing.T) {
 		}
 	}
 }
+
+// The limit is set when it has moved by enough to matter, for setting it stops the world: it is looked at often, so that it
+// follows a server that is sent all it holds.
+func TestMemoryLimitIsSetWhenItMoves(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, to int64
+		want     bool
+	}{
+		"first":          {0, 48 << 20, true},
+		"the same":       {48 << 20, 48 << 20, false},
+		"hardly another": {100 << 20, 101 << 20, false},
+		"more":           {100 << 20, 102 << 20, true},
+		"less":           {102 << 20, 100 << 20, true},
+	} {
+		if got := moved(c.from, c.to); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -5,6 +5,7 @@
 package twopc
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/anodekv/anode/paxos/wire"
@@ -99,5 +100,19 @@ func TestCoordinatorAllocations(t *testing.T) {
 	// One more is this test's own, the answer.
 	if n := testing.AllocsPerRun(1000, put); n > coordinatorAllocations+1 {
 		t.Errorf("%v allocations on the way of a put through a coordinator, of which at most %d have a reason", n, coordinatorAllocations+1)
+	}
+}
+
+// A shard that serves sends its image beside: pieces leave no garbage behind that grows with what they hold.
+func TestPiecesLeaveNoGarbage(t *testing.T) {
+	p := newShard()
+	for i := range 10_000 {
+		p.store.Put(fmt.Appendf(nil, "key-%08d", i), make([]byte, 100), txn.Position{Op: 1, Index: uint32(i)}, 1)
+	}
+	image := p.Image()
+	const budget = 40_000
+	image.Piece(nil, budget)
+	if n := testing.AllocsPerRun(20, func() { image.Piece(nil, budget) }); n > 10 {
+		t.Errorf("a piece of some 300 keys takes %v allocations", n)
 	}
 }

@@ -29,6 +29,8 @@ type Image struct {
 	sessions []*session // in ascending order of client
 	// cut is the item in which the last piece ended, so that a long one is not encoded for every piece of it.
 	cut cutItem
+	// room holds the last piece.
+	room []byte
 }
 
 // Image takes an image of the state as it stands. It costs one pointer per session and nothing per key.
@@ -67,14 +69,17 @@ func (s *session) clone(generation uint64) *session {
 }
 
 // Piece returns about budget bytes of the stream from a cursor on, the empty cursor being its beginning, and
-// the cursor behind them. The last piece says so. The only error is a cursor that no piece came with.
+// the cursor behind them. The last piece says so. The only error is a cursor that no piece came with. The bytes are
+// good until the next call.
 func (i *Image) Piece(cursor []byte, budget int) (data, next []byte, last bool, err error) {
 	from, err := parseImageCursor(cursor)
 	if err != nil {
 		return nil, nil, false, err
 	}
-	w := imageWriter{budget: budget, skip: int(from.Skip), cut: &i.cut}
-	if i.write(&w, from) {
+	w := imageWriter{budget: budget, skip: int(from.Skip), cut: &i.cut, data: i.room[:0]}
+	all := i.write(&w, from)
+	i.room = w.data
+	if all {
 		return w.data, nil, true, nil
 	}
 	return w.data, wire.AppendValue(nil, &w.next), false, nil
@@ -106,7 +111,10 @@ func (i *Image) writeVersions(w *imageWriter, from imageCursor) bool {
 		for n := first; n < len(versions); n++ {
 			v := &versions[n]
 			at := imageCursor{Section: sectionVersions, Key: key, Index: uint32(n)}
-			if !w.item(at, func() any { return &imageVersion{key, v.At.Op, v.At.Index, v.Time, v.Deleted, v.Value} }) {
+			if !w.item(at, func() any {
+				w.version = imageVersion{key, v.At.Op, v.At.Index, v.Time, v.Deleted, v.Value}
+				return &w.version
+			}) {
 				return false
 			}
 		}
@@ -140,7 +148,8 @@ type imageWriter struct {
 	budget  int
 	skip    int // bytes of the first item that earlier pieces brought
 	data    []byte
-	scratch []byte // scratch
+	scratch []byte       // scratch
+	version imageVersion // the same: most items are one
 	next    imageCursor
 	cut     *cutItem // of the piece before, and then of this one
 }

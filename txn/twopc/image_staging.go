@@ -20,7 +20,8 @@ type Staging struct {
 	head    imageHead
 	begun   bool // the head is there
 	m       machine
-	pending []byte // the beginning of an item whose rest has not come
+	pending []byte       // the beginning of an item whose rest has not come
+	version imageVersion // being decoded: here it need not be allocated
 	session *session
 	// versions and sessions count what has come.
 	versions, sessions int
@@ -84,8 +85,9 @@ func (g *Staging) takeHead(body []byte) error {
 }
 
 func (g *Staging) takeVersion(body []byte) error {
-	var v imageVersion
-	if err := wire.DecodeValue(body, &v); err != nil {
+	g.version = imageVersion{}
+	v := &g.version
+	if err := wire.DecodeValue(body, v); err != nil {
 		return fmt.Errorf("%w: version: %w", ErrImage, err)
 	}
 	g.versions++

@@ -230,6 +230,7 @@ func TestImageCutsLongItems(t *testing.T) {
 	if err != nil || !last || len(whole) < txn.MaxValueBytes {
 		t.Fatalf("%d bytes, last %v, %v", len(whole), last, err)
 	}
+	whole = bytes.Clone(whole)
 	for _, budget := range []int{1, 7, 1000, len(whole) - 1, len(whole)} {
 		var got, cursor []byte
 		for last := false; !last; {
