@@ -111,8 +111,13 @@ func TestPiecesLeaveNoGarbage(t *testing.T) {
 	}
 	image := p.Image()
 	const budget = 40_000
-	image.Piece(nil, budget)
-	if n := testing.AllocsPerRun(20, func() { image.Piece(nil, budget) }); n > 10 {
+	piece := func() {
+		if data, _, _, err := image.Piece(nil, budget); err != nil || len(data) != budget {
+			t.Fatalf("%d bytes, %v", len(data), err)
+		}
+	}
+	piece()
+	if n := testing.AllocsPerRun(20, piece); n > 10 {
 		t.Errorf("a piece of some 300 keys takes %v allocations", n)
 	}
 }
