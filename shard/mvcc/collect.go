@@ -79,10 +79,12 @@ func superseded(versions []Version, below txn.Timestamp) int {
 
 // remove takes a version at the front of a chain off the accounts, its value away, and what made it garbage off the queue: the
 // version after it, or itself if it is a tombstone. Invariant: the queue holds every tombstone and every
-// version that has one before it, and nothing else.
+// version that has one before it, and nothing else. So one at the front that is no tombstone is not in it.
 func (s *Store) remove(c *chain, i int) {
 	s.count(&c.versions[i], -1)
-	s.garbage.remove(candidate{time: c.versions[i].Time, chain: c})
+	if c.versions[i].Deleted {
+		s.garbage.remove(candidate{time: c.versions[i].Time, chain: c})
+	}
 	s.discard(&c.versions[i])
 	if next := i + 1; next < len(c.versions) && !c.versions[next].Deleted {
 		s.garbage.remove(candidate{time: c.versions[next].Time, chain: c})

@@ -27,8 +27,11 @@ func (c candidate) compare(d candidate) int {
 
 func candidateLess(a, b candidate) bool { return a.compare(b) < 0 }
 
-// queue is an ordered set of candidates. A log's clock goes forward, so that nearly all of them come in order: those
-// are kept in a list. Those of transactions that were committed late are kept in a tree.
+// near is how far from the end of a queue's list a candidate still finds its place there.
+const near = 32
+
+// queue is an ordered set of candidates. A log's clock goes forward, so that nearly all of them come in order, or next to it, as
+// those of one transaction do: those are kept in a list. Those of transactions that were committed late are kept in a tree.
 //
 // Invariant: list[first:] is strictly ascending, and its first and last candidates are not gone; no candidate is both in
 // the list and in the tree.
@@ -48,6 +51,9 @@ func (q *queue) len() int { return len(q.list) - q.first - q.gone + q.late.Len()
 
 // add adds a candidate that is not in the queue, or is.
 func (q *queue) add(c candidate) {
+	if len(q.list) == cap(q.list) {
+		q.compact()
+	}
 	if n := len(q.list); n > q.first {
 		switch order := c.compare(q.list[n-1]); {
 		case order == 0:
@@ -60,18 +66,20 @@ func (q *queue) add(c candidate) {
 	if _, known := q.late.Get(c); known {
 		return // the list was longer when it was added
 	}
-	if len(q.list) == cap(q.list) {
-		q.compact()
-	}
 	q.list = append(q.list, c)
 }
 
 func (q *queue) addLate(c candidate) {
-	if i, ok := q.search(c); ok {
+	i, ok := q.search(c)
+	if ok {
 		if q.list[i].gone {
 			q.list[i].gone = false
 			q.gone--
 		}
+		return
+	}
+	if _, known := q.late.Get(c); !known && len(q.list)-i <= near {
+		q.list = slices.Insert(q.list, i, c)
 		return
 	}
 	q.late.Set(c)
@@ -96,8 +104,12 @@ func (q *queue) compact() {
 
 // search finds a candidate in the list, gone or not.
 func (q *queue) search(c candidate) (i int, ok bool) {
-	i, ok = slices.BinarySearchFunc(q.list[q.first:], c, candidate.compare)
-	return q.first + i, ok
+	begin := q.first
+	if end := len(q.list) - near; end > begin && q.list[end].compare(c) <= 0 {
+		begin = end // most are looked for near the end, or at the front by remove
+	}
+	i, ok = slices.BinarySearchFunc(q.list[begin:], c, candidate.compare)
+	return begin + i, ok
 }
 
 // has reports whether a candidate is in the queue.

@@ -15,11 +15,12 @@ func TestQueueAgainstASet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q, now := newQueue(), 0
 		var model []candidate
-		for range rapid.IntRange(1, 120).Draw(t, "steps") {
+		latest := rapid.SampledFrom([]int{9, 200}).Draw(t, "latest") // near the end, or far from it
+		for range rapid.IntRange(1, 200).Draw(t, "steps") {
 			now += rapid.IntRange(0, 2).Draw(t, "tick")
 			c := candidate{time: txn.Timestamp(now), chain: &chain{key: fmt.Appendf(nil, "k%d", rapid.IntRange(0, 2).Draw(t, "key"))}}
 			if rapid.IntRange(0, 3).Draw(t, "late") == 0 {
-				c.time -= txn.Timestamp(rapid.IntRange(0, 9).Draw(t, "by"))
+				c.time -= txn.Timestamp(rapid.IntRange(0, latest).Draw(t, "by"))
 			}
 			i, known := slices.BinarySearchFunc(model, c, candidate.compare)
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
@@ -94,5 +95,32 @@ func TestQueueKeepsItsRoom(t *testing.T) {
 	}
 	if cap(q.list) > 1000 {
 		t.Errorf("room for %d is kept for 10 candidates", cap(q.list))
+	}
+}
+
+// A candidate that came late is not doubled when it is added again after the list has become shorter, and what comes near the
+// end of the list needs no tree.
+func TestQueueKnowsWhatCameLate(t *testing.T) {
+	q := newQueue()
+	of := func(time int, key string) candidate {
+		return candidate{time: txn.Timestamp(time), chain: &chain{key: []byte(key)}}
+	}
+	for i := range 2 * near {
+		q.add(of(i, "k"))
+	}
+	late, soon := of(5, "late"), of(2*near-2, "soon")
+	q.add(late)
+	q.add(soon)
+	if q.late.Len() != 1 || !q.has(late) || !q.has(soon) {
+		t.Fatalf("%d in the tree, want the one that is far from the end of the list", q.late.Len())
+	}
+	for i := 2*near - 1; i > 10; i-- {
+		q.remove(of(i, "k"))
+	}
+	q.remove(soon)
+	before := q.len()
+	q.add(late)
+	if q.len() != before {
+		t.Errorf("%d candidates, of which one twice", q.len())
 	}
 }
