@@ -76,7 +76,6 @@ func (l *Lab) Start(i int) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	// ip replaces itself by the program: the process is the node.
 	args := []string{"netns", "exec", cfg.space(n.Name), l.program(), "serve", "--config", l.configFile(n.Name)}
 	cmd := exec.Command("ip", append(args, cfg.Flags...)...)
@@ -84,12 +83,17 @@ func (l *Lab) Start(i int) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // what stops the shell's job does not stop it
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start node %s: %w", n.Name, err)
+		return errors.Join(fmt.Errorf("start node %s: %w", n.Name, err), log.Close())
 	}
-	if n.Process, err = observe(cmd.Process.Pid); err != nil {
+	n.Process, err = observe(cmd.Process.Pid)
+	go func() { // nobody else would learn that it has ended, and how
+		_ = cmd.Wait()
+		fmt.Fprintf(log, "the laboratory: process %d has ended: %v\n", cmd.Process.Pid, cmd.ProcessState)
+		_ = log.Close() // it was written to as well as it could be
+	}()
+	if err != nil {
 		return fmt.Errorf("node %s has ended at once: %w", n.Name, err)
 	}
-	go func() { _ = cmd.Wait() }() // nobody else would learn that it has ended
 	return l.state.save()
 }
 

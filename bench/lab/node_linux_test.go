@@ -35,7 +35,18 @@ func TestANodeIsHurt(t *testing.T) {
 	c.must(c.Start(f))
 	c.must(c.AwaitNode(c.within(), f))
 	put("with")
+	ended := func(i int, pid int, how string) {
+		t.Helper()
+		want := fmt.Sprintf("process %d has ended: %s\n", pid, how)
+		c.eventually(want, func() bool {
+			b, err := os.ReadFile(c.LogFile(i))
+			return err == nil && strings.Contains(string(b), want)
+		})
+	}
+	ended(f, first.PID, "signal: killed")
+	second := *c.Nodes()[f].Process
 	c.must(c.Stop(c.within(), f))
+	ended(f, second.PID, "exit status 0")
 	if len(c.promises(f)) == 0 {
 		t.Fatalf("there is nothing to wipe in %s", c.dataDir(c.Nodes()[f].Name))
 	}

@@ -65,6 +65,37 @@ func TestTheKernelPathDoesNotSeeThroughACut(t *testing.T) {
 	}
 }
 
+// turns counts how often what is cut changes, until the context ends.
+func (c *cluster) turns(ctx context.Context) (n int) {
+	for was := false; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		split := len(c.cuts) > 0
+		c.mu.Unlock()
+		if split != was {
+			was = split
+			n++
+		}
+	}
+	return n
+}
+
+// What comes to a deaf node by UDP its processes do not hear, until that is undone.
+func TestTheDeafHearNothing(t *testing.T) {
+	c := start(t, Config{Offload: server.OffloadOff})
+	s := newShooting(c, "n0")
+	c.must(c.Deafen(c.within(), "n0"))
+	if got := s.volley(strayKind); len(got) != 0 {
+		t.Errorf("%d of %d are heard", len(got), stray)
+	}
+	c.must(c.Undeafen(c.within(), "n0"))
+	if got := s.volley(strayKind); len(got) != stray {
+		t.Errorf("%d of %d are heard by who is not deaf any more", len(got), stray)
+	}
+	if err := c.Deafen(c.within(), Clients); !errors.Is(err, ErrConfig) {
+		t.Errorf("the clients are deaf: %v", err)
+	}
+}
+
 // A split has a side that goes on and one that cannot; a flapping wire leaves the cluster in order.
 func TestSplitAndFlap(t *testing.T) {
 	c := start(t, Config{Replicas: 5, Offload: server.OffloadOn})
@@ -87,8 +118,13 @@ func TestSplitAndFlap(t *testing.T) {
 	flapping, stop := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- c.Flap(flapping, few, many, 30*time.Millisecond) }()
+	turns := make(chan int)
+	go func() { turns <- c.turns(flapping) }()
 	c.puts(db, 200)
 	stop()
+	if n := <-turns; n < 2 {
+		t.Errorf("the two sides were split and joined %d times", n)
+	}
 	c.must(<-done)
 	c.must(c.Await(c.within()))
 	if err := c.CutOff(c.within(), "n9"); !errors.Is(err, ErrConfig) {
