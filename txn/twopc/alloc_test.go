@@ -70,6 +70,24 @@ func TestHotPathAllocations(t *testing.T) {
 	}
 }
 
+// What a transaction reads is answered at once, without memory but for the answer's share of a sheet.
+func TestReadsAtOnceAllocateNothing(t *testing.T) {
+	p := newHotPath(t)
+	key := p.submit.Work.Writes[0].Key
+	request := txn.ReadRequest{Keys: [][]byte{key, []byte("absent")}}
+	read := func() {
+		request.Nonce++
+		p.body = txn.ReadRequestBody.Append(p.body[:0], &request)
+		p.leader.Request(0, alice, wire.KindRead, p.body)
+		if r := p.leader.Ready(); len(r.Replies) != 1 || r.Replies[0].Kind != wire.KindReadReply {
+			t.Fatalf("answered with %v", r.Replies)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, read); n != 0 {
+		t.Errorf("%v allocations for a read", n)
+	}
+}
+
 func BenchmarkHotPath(b *testing.B) {
 	p := newHotPath(b)
 	b.ReportAllocs()

@@ -38,11 +38,16 @@ type desk struct {
 	chores   chores
 	ready    ParticipantReady
 	spent    ParticipantReady // what Ready returned last
-	letter   txn.TxnReply     // being encoded: here it need not be allocated
-	sheet    sheet
-	ignored  uint64
-	now      wire.Time // as last told
-	traffic  Traffic
+	// What is being decoded, asked, or encoded at the moment: here it need not be allocated.
+	letter  txn.TxnReply
+	asked   txn.ReadRequest
+	instant question
+	reading txn.ReadReply
+
+	sheet   sheet
+	ignored uint64
+	now     wire.Time // as last told
+	traffic Traffic
 }
 
 func newDesk() desk {

@@ -396,6 +396,21 @@ func TestAReadWaitsForThePreparedWrite(t *testing.T) {
 	}
 }
 
+// The bytes of a request last only until the next one arrives.
+func TestAReadThatWaitsKeepsItsKeys(t *testing.T) {
+	o := hold(t, writes("k"))
+	request := read("a", "k")
+	o.send(wire.KindRead, request)
+	for i := range request {
+		request[i] = 'x'
+	}
+	o.send(wire.KindCommit, commit(1))
+	o.flush()
+	if got := o.values(); got != "- v" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestAReadDoesNotWaitForReadersOrFlights(t *testing.T) {
 	o := newOne(t)
 	o.status(wire.KindPrepare, prepare(1, o.saw("k")))

@@ -2,6 +2,7 @@ package twopc
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard/mvcc"
@@ -40,14 +41,51 @@ func (q *question) bytes() int {
 }
 
 func (p *Participant) takeRead(now wire.Time, from wire.Addr, body []byte) {
-	var r txn.ReadRequest
-	err := txn.ReadRequestBody.Decode(body, &r)
-	q := &question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: r.Keys, time: r.Time}
+	r := &p.asked
+	err := txn.ReadRequestBody.DecodeShared(body, r)
+	if err == nil && p.readAtOnce(now, from, r) {
+		return
+	}
+	// It may wait for longer than the request's bytes last.
+	q := &question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: cloneKeys(r.Keys), time: r.Time}
 	if err != nil {
 		p.refuseQuestion(q, *malformed("%v", err))
 		return
 	}
-	p.take(now, q, p.checkRead(r.Keys), r.Linearizable && r.Time == 0)
+	p.take(now, q, p.checkRead(q.keys), r.Linearizable && r.Time == 0)
+}
+
+// readAtOnce answers what a transaction reads, which its commit validates, unless it has to wait or is refused. It takes no memory.
+func (p *Participant) readAtOnce(now wire.Time, from wire.Addr, r *txn.ReadRequest) bool {
+	if p.role != leading || r.Linearizable || r.Time != 0 || p.checkRead(r.Keys) != nil {
+		return false
+	}
+	q := &p.instant
+	*q = question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: r.Keys, since: now}
+	if p.room.asked[q.questionID] != nil || slices.ContainsFunc(q.keys, p.unsettledNow) {
+		return false
+	}
+	p.answerRead(q)
+	return true
+}
+
+// unsettledNow reports whether a key has a prepared write: its writer may know already that it committed, so neither the old
+// value nor the new one is a safe answer.
+func (p *Participant) unsettledNow(key []byte) bool { return p.unsettled(key, 0) }
+
+// cloneKeys copies keys into one piece of memory.
+func cloneKeys(keys [][]byte) [][]byte {
+	size := 0
+	for _, key := range keys {
+		size += len(key)
+	}
+	clones, room := make([][]byte, len(keys)), make([]byte, 0, size)
+	for i, key := range keys {
+		begin := len(room)
+		room = append(room, key...)
+		clones[i] = room[begin:len(room):len(room)]
+	}
+	return clones
 }
 
 func (p *Participant) takeValidate(now wire.Time, from wire.Addr, body []byte) {
@@ -121,8 +159,7 @@ func (p *Participant) ask(w *waiter) {
 	}
 }
 
-// askRead answers a read, or lets it wait if it meets a prepared write: its writer may know already that it
-// committed, so neither the old value nor the new one is a safe answer.
+// askRead answers a read, or lets it wait if it meets a prepared write, as [Participant.unsettledNow] tells.
 func (p *Participant) askRead(w *waiter) {
 	q := w.question
 	for _, key := range q.keys {
@@ -147,21 +184,25 @@ func (p *Participant) awaitOutcome(w *waiter, key []byte) {
 
 func (p *Participant) answerRead(q *question) {
 	const perValueBytes = 32 // what MessagePack and the position add
-	reply, size := txn.ReadReply{Nonce: q.nonce, Values: make([]txn.Value, len(q.keys))}, 0
-	for i, key := range q.keys {
+	reply, size := &p.reading, 0
+	reply.Nonce, reply.Values = q.nonce, reply.Values[:0]
+	for _, key := range q.keys {
+		var v txn.Value
 		if q.time == 0 {
-			reply.Values[i] = p.value(key)
+			v = p.value(key)
 		} else {
-			reply.Values[i] = p.shown(p.store.AtTime(key, q.time))
+			v = p.shown(p.store.AtTime(key, q.time))
 		}
-		size += perValueBytes + len(reply.Values[i].Value)
+		reply.Values = append(reply.Values, v)
+		size += perValueBytes + len(v.Value)
 	}
+	defer clear(reply.Values)
 	if size > txn.MaxReplyBytes {
 		p.refuseQuestion(q, fault{reason: txn.ReasonTooLarge, detail: fmt.Sprintf("%d keys hold %d bytes, one answer takes %d: ask for fewer", len(q.keys), size, txn.MaxReplyBytes)})
 		return
 	}
 	p.answered(q.kind, q.since)
-	p.reply(q.from, wire.KindReadReply, txn.ReadReplyBody.Append(nil, &reply))
+	p.reply(q.from, wire.KindReadReply, p.sheet.fit(size, func(to []byte) []byte { return txn.ReadReplyBody.Append(to, reply) }))
 }
 
 // value reads one key between two ops: after all commands of the last one.

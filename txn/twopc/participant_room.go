@@ -70,6 +70,14 @@ func (s *sheet) text(write func([]byte) []byte) []byte {
 	return slices.Clip(text)
 }
 
+// fit is text for what may be long, and takes about so many bytes: that has memory of its own.
+func (s *sheet) fit(bytes int, write func([]byte) []byte) []byte {
+	if bytes > sheetBytes/8 {
+		return write(nil)
+	}
+	return s.text(write)
+}
+
 // newRecord returns an empty record.
 func (m *machine) newRecord() *record {
 	if n := len(m.spare); n > 0 {
