@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/anodekv/anode/client"
+	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard/server"
 )
 
@@ -90,6 +91,14 @@ func TestTheDeafHearNothing(t *testing.T) {
 	c.must(c.Undeafen(c.within(), "n0"))
 	if got := s.volley(strayKind); len(got) != stray {
 		t.Errorf("%d of %d are heard by who is not deaf any more", len(got), stray)
+	}
+	// With kinds it hears nothing of these, and all else.
+	c.must(c.Deafen(c.within(), "n0", wire.KindAccepted, strayKind))
+	if got := s.volley(strayKind); len(got) != 0 {
+		t.Errorf("%d of %d of a kind are heard by who is deaf to it", len(got), stray)
+	}
+	if got := s.volley(wire.KindEcho); len(got) != stray {
+		t.Errorf("%d of %d of another kind are heard by who is deaf to some", len(got), stray)
 	}
 	if err := c.Deafen(c.within(), Clients); !errors.Is(err, ErrConfig) {
 		t.Errorf("the clients are deaf: %v", err)
