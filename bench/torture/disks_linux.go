@@ -34,6 +34,9 @@ func makeDisks(name string, nodes int) (dir string, err error) {
 	return dir, nil
 }
 
+// DropDisks takes away the disks that a run has left which was killed, by the name of its lab; none are fine. Their lab is gone by then.
+func DropDisks(name string) error { return dropDisks(filepath.Join(disksDir, name)) }
+
 // dropDisks takes disks away.
 func dropDisks(dir string) (err error) {
 	disks, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anodekv/anode/bench/lab"
+	"github.com/anodekv/anode/bench/torture"
 	"github.com/anodekv/anode/shard/server"
 )
 
@@ -97,10 +98,16 @@ func downCommand() *cobra.Command {
 		Use:   "down",
 		Short: "Take a cluster of network namespaces away",
 		Long: `Take a cluster that "up" has made away: its processes, its namespaces and all that runs in them, its files. It finds what is
-left, too, when "up" was killed half-way.`,
+left, too, when "up" was killed half-way, or a torture of that name was.`,
 		Example: "  anode-lab down",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return lab.Down(cmd.Context(), name) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := lab.Down(cmd.Context(), name)
+			if err == nil || errors.Is(err, lab.ErrNone) { // whose name is one
+				err = errors.Join(err, torture.DropDisks(name))
+			}
+			return err
+		},
 	}
 	nameFlag(cmd, &name)
 	return cmd

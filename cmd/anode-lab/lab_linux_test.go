@@ -94,7 +94,7 @@ func run(t *testing.T, args ...string) (int, string) {
 // left lists what there is of a lab: namespaces, files, processes.
 func left(t *testing.T, name string) (all []string) {
 	t.Helper()
-	for _, pattern := range []string{"/run/netns/anode-lab-" + name + "-*", "/run/anode-lab/" + name} {
+	for _, pattern := range []string{"/run/netns/anode-lab-" + name + "-*", "/run/anode-lab/" + name, "/run/anode-torture/" + name} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

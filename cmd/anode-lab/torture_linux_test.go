@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,6 +55,18 @@ func TestTortureWritesAReport(t *testing.T) {
 	}
 	if left := left(t, n); len(left) != 0 {
 		t.Errorf("%v are left", left)
+	}
+}
+
+// The small disks of a torture that was killed go with its lab.
+func TestDownTakesTheDisksToo(t *testing.T) {
+	p, n := program(t), name(t)
+	killed(t, n, 9, "torture", "--name", n, "--program", p, "--for", "1h")
+	if !slices.Contains(left(t, n), "/run/anode-torture/"+n) {
+		t.Fatal("it had no disks yet: this test has lost its point")
+	}
+	if code, out := run(t, "down", "--name", n); code != 0 || len(left(t, n)) != 0 {
+		t.Errorf("%d, %s; %v are left", code, out, left(t, n))
 	}
 }
 
