@@ -12,8 +12,13 @@ import (
 	"time"
 )
 
-// stopTime is what processes have to end by themselves, and again to be gone when they are killed.
-const stopTime = 3 * time.Second
+const (
+	// stopTime is what processes of a lab that is taken away have to end by themselves.
+	stopTime = 3 * time.Second
+	// endTime is what a node has to end, and whatever was killed to be gone. On a machine with more work than processors it takes
+	// seconds, and longer where a control group leaves a process little of them.
+	endTime = 20 * time.Second
+)
 
 // Down takes a lab away, whole or as much of it as there is: processes, their control groups, namespaces with all that is in them, files.
 // [ErrNone] says that there was nothing.
@@ -70,6 +75,7 @@ func processes(ctx context.Context, name string, spaces []string) (all []Process
 }
 
 func stop(ctx context.Context, all []Process) error {
+	limits := map[syscall.Signal]time.Duration{syscall.SIGTERM: stopTime, syscall.SIGKILL: endTime}
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		for _, p := range all {
 			if p.lives() {
@@ -77,7 +83,7 @@ func stop(ctx context.Context, all []Process) error {
 				_ = syscall.Kill(p.PID, syscall.SIGCONT)
 			}
 		}
-		if gone(ctx, all) {
+		if gone(ctx, all, limits[signal]) {
 			return nil
 		}
 	}
@@ -85,8 +91,8 @@ func stop(ctx context.Context, all []Process) error {
 }
 
 // gone waits until none of them lives.
-func gone(ctx context.Context, all []Process) bool {
-	for until := time.Now().Add(stopTime); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+func gone(ctx context.Context, all []Process, limit time.Duration) bool {
+	for until := time.Now().Add(limit); time.Now().Before(until) && ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
 		left := false
 		for _, p := range all {
 			left = left || p.lives()

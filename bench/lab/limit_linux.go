@@ -181,7 +181,7 @@ func move(group string, pid int) error {
 
 // removeGroup removes a group whose processes have gone, or go.
 func removeGroup(group string) error {
-	for until := time.Now().Add(stopTime); ; time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(endTime); ; time.Sleep(5 * time.Millisecond) {
 		err := unix.Rmdir(group)
 		if err == nil || errors.Is(err, unix.ENOENT) {
 			return nil

@@ -109,7 +109,7 @@ func (l *Lab) Signal(i int, signal syscall.Signal) error {
 // Kill ends a node without a warning, and returns when nothing of the process is left.
 func (l *Lab) Kill(ctx context.Context, i int) error { return l.end(ctx, i, syscall.SIGKILL) }
 
-// Stop has a node end by itself. It fails if that takes more than 3 s.
+// Stop has a node end by itself. It fails if that takes more than 20 s.
 func (l *Lab) Stop(ctx context.Context, i int) error { return l.end(ctx, i, syscall.SIGTERM) }
 
 func (l *Lab) end(ctx context.Context, i int, signal syscall.Signal) error {
@@ -117,7 +117,7 @@ func (l *Lab) end(ctx context.Context, i int, signal syscall.Signal) error {
 	if err := l.Signal(i, signal); err != nil {
 		return err
 	}
-	if !gone(ctx, []Process{*n.Process}) {
+	if !gone(ctx, []Process{*n.Process}, endTime) {
 		return fmt.Errorf("%w: %s, after %v", ErrRuns, n.Name, signal)
 	}
 	return nil
