@@ -70,7 +70,11 @@ The log goes to standard error, a line for each event; with -o json each is an o
 			ctx, release := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer release()
 			node, err := server.Start(ctx, c)
-			if err != nil {
+			switch {
+			case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
+				c.Log.Info("the node was stopped before it served")
+				return nil
+			case err != nil:
 				return err
 			}
 			context.AfterFunc(ctx, func() { release(); node.Stop() })
