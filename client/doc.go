@@ -23,5 +23,6 @@
 // is never repeated for you; [Client.Outcome] can tell later.
 //
 // A Client is shared: it is safe for many goroutines, and the more of them use it at a time the fewer
-// datagrams each costs. One goroutine inside owns the socket and the transaction coordinator.
+// datagrams each costs. One goroutine inside waits at the socket and turns the transaction coordinator; a caller who finds nothing under
+// way makes that turn itself.
 package client
