@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// maxDepth bounds nesting; the deepest body of ours is a list of structs in a struct.
+	// maxDepth bounds how deep a field that is not known may be nested.
 	maxDepth = 16
+	// libraryDepth is the library's own bound, which counts from the whole body. It is one that [shape.check] and a [Decoder] never let
+	// it reach, the deepest body of ours being a list of structs in a struct: who decodes by hand refuses the same bytes.
+	libraryDepth = 4 * maxDepth
 	// maxInitLen switches the decoder's own caution off: it grows a long value by this much at a time,
 	// which costs the square of the length. [shape.check] has compared every length with the bytes that
 	// are really there before the decoder sees them.
@@ -29,7 +32,7 @@ var handle = func() *codec.MsgpackHandle {
 	h := &codec.MsgpackHandle{}
 	h.StructToArray = true
 	h.WriteExt = true // writes []byte as bin, not as str
-	h.MaxDepth = maxDepth
+	h.MaxDepth = libraryDepth
 	h.MaxInitLen = maxInitLen
 	return h
 }()

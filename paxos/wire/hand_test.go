@@ -73,6 +73,24 @@ func TestHandKnowsTheLibrarysBytes(t *testing.T) {
 	}
 }
 
+// TestHandNestsAsDeepAsTheLibrary is about a field of a newer sender: whoever decodes it passes over it, or refuses it, by one rule.
+func TestHandNestsAsDeepAsTheLibrary(t *testing.T) {
+	for _, kind := range wire.HandKinds() {
+		b := wire.AppendValue(nil, blank(t, kind))
+		if b[0]&0xf0 != 0x90 || b[0] == 0x9f {
+			t.Fatalf("%v begins with %#x, not with room for a field more", kind, b[0])
+		}
+		b[0]++
+		for levels := range 40 {
+			newer := append(bytes.Clone(b), repeat(0x91, levels)...)
+			alike(t, kind, append(newer, 1))
+			if _, err := wire.DecodeHand(kind, append(newer, 1), false); (err == nil) != (levels <= 16) {
+				t.Errorf("%v with a field of %d levels: %v", kind, levels, err)
+			}
+		}
+	}
+}
+
 // scatter fills a value with what is near the ends of the forms that numbers, bytes and lists have.
 func scatter(v reflect.Value, rng *rand.Rand) {
 	edge := uint64(1)<<rng.IntN(64) + uint64(rng.IntN(3)) - 1
