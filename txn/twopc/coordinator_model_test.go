@@ -1,6 +1,7 @@
 package twopc
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -258,7 +259,7 @@ func (b *bank) log(s *bankShard) {
 	for {
 		r := s.Ready()
 		for _, a := range r.Replies {
-			b.put(packet{target: Target{s.cfg.Group, s.leader()}, asker: a.To, back: true, kind: a.Kind, body: a.Body})
+			b.put(packet{target: Target{s.cfg.Group, s.leader()}, asker: a.To, back: true, kind: a.Kind, body: bytes.Clone(a.Body)})
 		}
 		for _, m := range r.Ask {
 			b.put(packet{target: m.To, asker: shardAddr(Target{s.cfg.Group, s.leader()}), kind: m.Kind, body: m.Body})

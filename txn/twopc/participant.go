@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard"
 	"github.com/anodekv/anode/shard/mvcc"
@@ -160,25 +161,31 @@ type Reply struct {
 
 // ParticipantReady is what a [Participant] wants done.
 type ParticipantReady struct {
-	// Propose holds commands for the log, in order.
+	// Propose holds commands for the log, in order. Each stays as it is until it is applied or turned away, or the reign is
+	// over.
 	Propose [][]byte
 	// Confirm holds tickets of reads: each wants a round in which followers confirm the leadership,
 	// begun after the ticket was handed out, and then [Participant.Confirmed].
 	Confirm []uint64
 	// Ask holds questions for replicas of other groups.
 	Ask []Outgoing
-	// Replies may be sent once everything is done that Apply rests on; it rests on nothing unfinished.
+	// Replies may be sent once everything is done that Apply rests on; it rests on nothing unfinished. Their bodies stay as
+	// they are until the next call.
 	Replies []Reply
 }
 
 // Ready returns what is to be done and forgets it. The lists Propose, Confirm and Replies are used again by the next
-// call; what is in them is not.
+// call, and the answers' bodies after it.
 func (p *Participant) Ready() ParticipantReady {
 	r, spent := p.ready, p.spent
 	clear(spent.Propose)
 	clear(spent.Replies)
 	p.ready = ParticipantReady{Propose: spent.Propose[:0], Confirm: spent.Confirm[:0], Replies: spent.Replies[:0]}
 	p.spent = r
+	if !mutant.On("one-sheet") {
+		p.sheet, p.sent = p.sent, p.sheet
+	}
+	p.sheet.turn()
 	return r
 }
 

@@ -29,6 +29,8 @@ type desk struct {
 	idle    []*flight          // see board and retire
 	// flying is the sum of their bytes.
 	flying int
+	// displaced: in this reign a flight has left the desk for another of the same hash; see retire.
+	displaced bool
 	// claims are the locks that prepares in flight will take if they win. Counting them spares others a
 	// vote that they would lose. Submits claim nothing: they are done when applied.
 	claims   *occ.Set
@@ -44,7 +46,8 @@ type desk struct {
 	instant question
 	reading txn.ReadReply
 
-	sheet   sheet
+	sheet   sheet // of the answers that Ready returns next, and sent that of those it returned last
+	sent    sheet
 	ignored uint64
 	now     wire.Time // as last told
 	traffic Traffic
@@ -57,7 +60,7 @@ func newDesk() desk {
 // flight is one command between its request and its application, and who wants to know.
 type flight struct {
 	command
-	bytes    []byte
+	bytes    []byte // where a submit's keys and values live
 	from     []asker
 	since    wire.Time // when it arrived
 	proposed bool
@@ -120,7 +123,7 @@ func (p *Participant) leave(to role, view wire.View) {
 		p.turnOut(w, p.unready())
 	}
 	fresh := newDesk()
-	p.flights, p.flying, p.claims, p.room, p.released = fresh.flights, 0, fresh.claims, fresh.room, nil
+	p.flights, p.flying, p.displaced, p.claims, p.room, p.released = fresh.flights, 0, false, fresh.claims, fresh.room, nil
 	p.chores = chores{}
 	p.reign(p.now, nil)
 	p.ready.Propose, p.ready.Confirm, p.ready.Ask = nil, nil, nil
@@ -150,15 +153,15 @@ func (p *Participant) Request(now wire.Time, from wire.Addr, kind wire.Kind, bod
 	case wire.KindValidate:
 		p.takeValidate(now, from, body)
 	case wire.KindOpenSession, wire.KindSubmit, wire.KindPrepare, wire.KindCommit, wire.KindAbort, wire.KindResolve, wire.KindEndSession:
-		p.takeCommand(now, asker{addr: from}, Command(kind, body))
+		p.takeCommand(now, asker{addr: from}, kind, body)
 	default:
 		p.ignored++
 	}
 }
 
-func (p *Participant) takeCommand(now wire.Time, from asker, b []byte) {
-	f := p.board()
-	if !p.admitFlight(now, from, b, f) {
+func (p *Participant) takeCommand(now wire.Time, from asker, kind wire.Kind, body []byte) {
+	f := p.board(kind, body)
+	if !p.admitFlight(now, from, f) {
 		p.retire(f)
 		return
 	}
@@ -177,7 +180,8 @@ func (p *Participant) waitBound(f *flight) wire.Duration {
 }
 
 // admitFlight makes the flight of a command, unless the command is answered or refused without one.
-func (p *Participant) admitFlight(now wire.Time, from asker, b []byte, f *flight) bool {
+func (p *Participant) admitFlight(now wire.Time, from asker, f *flight) bool {
+	b := f.bytes
 	c, bad := p.parse(b, &f.submission)
 	if bad == nil && c.prepare != nil {
 		bad = p.checkGroups(c.prepare.Members)
@@ -210,7 +214,7 @@ func (p *Participant) admitFlight(now wire.Time, from asker, b []byte, f *flight
 		p.decline(from, &c, fault{reason: txn.ReasonOverloaded, detail: why})
 		return false
 	}
-	f.command, f.bytes, f.from, f.since = c, b, append(f.from, from), now
+	f.command, f.from, f.since = c, append(f.from, from), now
 	return true
 }
 
@@ -324,6 +328,7 @@ func (p *Participant) landed(f *flight, c *command, v verdict) {
 // embark puts a flight on the desk, disembark takes it off. Of two commands with one hash the later stays.
 func (d *desk) embark(f *flight) {
 	if other := d.flights[f.hash]; other != nil {
+		d.displaced = true
 		d.disembark(other)
 	}
 	d.flights[f.hash] = f

@@ -1,6 +1,7 @@
 package twopc
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"testing"
@@ -56,9 +57,18 @@ func enc(v any) []byte { return wire.AppendValue(nil, v) }
 // gather moves what Ready wants into the fields.
 func (o *one) gather() {
 	r := o.Ready()
-	o.pending = append(o.pending, r.Propose...)
+	o.keep(&r)
 	o.tickets = append(o.tickets, r.Confirm...)
-	o.replies = append(o.replies, r.Replies...)
+}
+
+// keep copies what is proposed and answered: tests look at it later than others may.
+func (o *one) keep(r *ParticipantReady) {
+	for _, b := range r.Propose {
+		o.pending = append(o.pending, bytes.Clone(b))
+	}
+	for _, a := range r.Replies {
+		o.replies = append(o.replies, Reply{a.To, a.Kind, bytes.Clone(a.Body)})
+	}
 }
 
 // send hands in a request and does not let the log go on.

@@ -45,6 +45,10 @@ var plainMistakes = []struct {
 		o.flush()
 		return o.find(tid(2)).status != txn.StatusYes
 	}},
+	{"one-sheet", "answers are overwritten by the next ones before they are sent", func(t *testing.T) bool { return !answersStay(t) }},
+	{"displaced-used-again", "what the log's queue refers to is overwritten after two commands had one hash", func(t *testing.T) bool {
+		return !displacedStays(t)
+	}},
 }
 
 func TestPlainMutants(t *testing.T) {
@@ -79,5 +83,6 @@ func TestParticipantMutantsAreListed(t *testing.T) {
 	for _, m := range plainMistakes {
 		listed = append(listed, m.name)
 	}
-	mutant.Listed(t, listed, "participant_machine.go", "participant_outcome.go", "participant_session.go", "termination*.go")
+	mutant.Listed(t, listed, "participant.go", "participant_machine.go", "participant_outcome.go", "participant_room.go",
+		"participant_session.go", "termination*.go")
 }

@@ -85,6 +85,6 @@ func (p *Participant) Inquired(now wire.Time, from wire.Addr, body []byte) {
 	case q.Epoch < p.epoch && p.find(q.ID) == nil:
 		p.tell(a, &c, verdict{status: txn.StatusLost})
 	default:
-		p.takeCommand(now, a, Command(wire.KindResolve, ResolveBody.Append(nil, &Resolve{ID: q.ID, Session: q.Session, Freeze: q.Freeze})))
+		p.takeCommand(now, a, wire.KindResolve, ResolveBody.Append(nil, &Resolve{ID: q.ID, Session: q.Session, Freeze: q.Freeze}))
 	}
 }

@@ -54,8 +54,7 @@ func (o *one) pass(d wire.Duration) (asked []Outgoing) {
 	o.now = o.now.Add(d)
 	o.Tick(o.now)
 	r := o.Ready()
-	o.pending = append(o.pending, r.Propose...)
-	o.replies = append(o.replies, r.Replies...)
+	o.keep(&r)
 	return r.Ask
 }
 
@@ -153,7 +152,7 @@ func (o *one) freezes() (groups []wire.GroupID) {
 	o.pending = nil
 	o.Apply(o.Applied()+1, 0, batch)
 	r := o.Ready()
-	o.pending = append(o.pending, r.Propose...)
+	o.keep(&r)
 	if x := o.find(tid(2)); !x.frozen || x.status != txn.StatusYes {
 		o.t.Fatalf("not frozen: %+v", x)
 	}
