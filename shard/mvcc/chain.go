@@ -8,16 +8,57 @@ import (
 	"github.com/anodekv/anode/txn"
 )
 
-// chain is a key with its versions, oldest first. Position and time never fall along a chain.
+// chain is a key with its versions. Position and time never fall along a chain.
+//
+// What is read of a key and what is written lies together, the key behind it: a look at a key that has left the
+// processor's caches costs what one line of memory costs, or two. That is why the newest version stands apart from those
+// before it.
 //
 // Invariant: a chain of an age below its store's is shared with a snapshot, and nothing in it ever changes; one of
 // the store's own age is reached from nowhere else, and is changed in place. See [Store.own].
 type chain struct {
-	key      []byte
-	versions []Version
-	// first is what versions points to while there is but one: most keys have no older version.
+	age    uint64 // how many snapshots the store had given when the chain was made
+	past   *past  // nil if there is nothing before the newest
+	newest Version
+	key    []byte
+}
+
+// past is what a chain holds besides its newest version, oldest first. It is never empty.
+type past struct {
+	list []Version
+	// first is what list points to while there is but one: most keys have no more.
 	first [1]Version
-	age   uint64 // how many snapshots the store had given when the chain was made
+}
+
+// Chains that have room for their key. Together they take what the runtime has a size for.
+type (
+	shortChain struct {
+		chain
+		room [24]byte
+	}
+	middleChain struct {
+		chain
+		room [56]byte
+	}
+)
+
+// newChain returns a chain without versions. It keeps a long key, which the caller copies if it may change, and copies others.
+func newChain(key []byte, copied bool) *chain {
+	switch n := len(key); {
+	case n <= len(shortChain{}.room):
+		c := &shortChain{}
+		copy(c.room[:], key)
+		c.key = c.room[:n:n]
+		return &c.chain
+	case n <= len(middleChain{}.room):
+		c := &middleChain{}
+		copy(c.room[:], key)
+		c.key = c.room[:n:n]
+		return &c.chain
+	case copied:
+		key = bytes.Clone(key)
+	}
+	return &chain{key: key}
 }
 
 // entry is what the tree holds of a chain. It has the first 16 bytes of the key, zeros where it is shorter: a
@@ -44,13 +85,33 @@ func entryOf(c *chain) entry {
 // keyed is an entry without versions, which finds the one of that key.
 func keyed(key []byte) entry { return entryOf(&chain{key: key}) }
 
-func (c *chain) newest() Version { return c.versions[len(c.versions)-1] }
+// before returns the versions before the newest, oldest first.
+func (c *chain) before() []Version {
+	if c.past == nil {
+		return nil
+	}
+	return c.past.list
+}
+
+// len is the number of versions.
+func (c *chain) len() int { return len(c.before()) + 1 }
+
+// version returns one of the versions, of which 0 is the oldest.
+func (c *chain) version(i int) *Version {
+	if before := c.before(); i < len(before) {
+		return &before[i]
+	}
+	return &c.newest
+}
 
 // find returns the newest version that satisfies visible, which must hold for a prefix of the chain.
 func (c *chain) find(visible func(*Version) bool) (Version, bool) {
-	for i := len(c.versions) - 1; i >= 0; i-- {
-		if visible(&c.versions[i]) {
-			return c.versions[i], true
+	if visible(&c.newest) {
+		return c.newest, true
+	}
+	for i := len(c.before()) - 1; i >= 0; i-- {
+		if v := c.version(i); visible(v) {
+			return *v, true
 		}
 	}
 	return Version{}, false
@@ -61,11 +122,8 @@ func (c *chain) at(pos txn.Position) (Version, bool) {
 }
 
 const (
-	// spareVersions is the room of the lists that are kept for the next chain that needs one: of most keys that
-	// are overwritten one older version is kept.
-	spareVersions = 2
-	// spareLists bounds the lists that are kept: as many as one Collect sets free.
-	spareLists = 512
+	// sparePasts bounds those that are kept for the next chain that needs one: as many as one Collect sets free.
+	sparePasts = 512
 	// looseVersions is the room from which on a list that is mostly empty is given back.
 	looseVersions = 8
 )
@@ -75,56 +133,55 @@ func (s *Store) own(c *chain) *chain {
 	if c.age == s.age || mutant.On("snapshot-written") {
 		return c
 	}
-	n := &chain{key: c.key, age: s.age}
-	n.versions = n.first[:0]
-	if len(c.versions) > 1 {
-		n.versions = make([]Version, 0, len(c.versions)+1)
+	n := newChain(c.key, false)
+	n.newest, n.age = c.newest, s.age
+	if before := c.before(); len(before) > 0 {
+		n.past = &past{}
+		n.past.list = append(n.past.first[:0], before...)
 	}
-	n.versions = append(n.versions, c.versions...)
 	s.keys.Set(entryOf(n))
-	s.index[name(n.key)] = n
+	s.index.replace(c, n)
 	return n
 }
 
-// push adds a version to a chain of the store's own.
-func (s *Store) push(c *chain, v Version) {
-	switch {
-	case len(c.versions) == 0:
-		c.versions = c.first[:0]
-	case cap(c.versions) == 1:
-		c.versions = append(s.room(), c.first[0])
-		c.first[0] = Version{}
+// retire makes the newest version of a chain of the store's own one of those before it.
+func (s *Store) retire(c *chain) {
+	p := c.past
+	if p == nil {
+		p = s.newPast()
+		p.list = p.first[:0]
+		c.past = p
 	}
-	c.versions = append(c.versions, v)
+	if p.list = append(p.list, c.newest); len(p.list) == 2 {
+		p.first[0] = Version{} // which has moved
+	}
 }
 
-// room returns an empty list for a second version.
-func (s *Store) room() []Version {
+// newPast returns one that nobody has.
+func (s *Store) newPast() *past {
 	n := len(s.spare)
 	if n == 0 {
-		return make([]Version, 0, spareVersions)
+		return &past{}
 	}
-	list := s.spare[n-1]
+	p := s.spare[n-1]
 	s.spare = s.spare[:n-1]
-	return list
+	return p
 }
 
-// drop removes n versions from the front of a chain of the store's own, of which one at least stays.
+// drop removes n versions from the front of a chain of the store's own; the newest stays.
 func (s *Store) drop(c *chain, n int) {
-	list := c.versions
+	p, list := c.past, c.past.list
 	left := copy(list, list[n:])
+	clear(list[left:])
 	switch {
-	case left == 1 && cap(list) > 1:
-		c.first[0] = list[0]
-		c.versions = c.first[:]
-		clear(list)
-		if cap(list) == spareVersions && len(s.spare) < spareLists {
-			s.spare = append(s.spare, list[:0])
+	case left == 0:
+		c.past, p.list = nil, nil
+		if len(s.spare) < sparePasts {
+			s.spare = append(s.spare, p)
 		}
 	case cap(list) > looseVersions && left < cap(list)/4:
-		c.versions = append(make([]Version, 0, 2*left), list[:left]...)
+		p.list = append(make([]Version, 0, 2*left), list[:left]...)
 	default:
-		clear(list[left:])
-		c.versions = list[:left]
+		p.list = list[:left]
 	}
 }

@@ -43,19 +43,19 @@ func (s *Store) current(c *chain) *chain {
 	if c.age == s.age {
 		return c
 	}
-	return s.own(s.index[name(c.key)])
+	return s.own(s.get(c.key))
 }
 
 // trim removes from one chain what Collect promises.
 func (s *Store) trim(c *chain, below txn.Timestamp) int {
-	n := superseded(c.versions, below)
+	n := superseded(c, below)
 	if n == 0 {
 		panic(fmt.Sprintf("mvcc: %q is queued, and holds nothing to collect below %d", c.key, below))
 	}
-	for i := range c.versions[:n] {
+	for i := range n {
 		s.remove(c, i)
 	}
-	if n == len(c.versions) {
+	if n == c.len() {
 		s.bury(c)
 	} else {
 		s.drop(c, n)
@@ -64,12 +64,13 @@ func (s *Store) trim(c *chain, below txn.Timestamp) int {
 }
 
 // superseded counts the versions at the front of a chain that a reader at or above a time cannot see.
-func superseded(versions []Version, below txn.Timestamp) int {
-	for i := len(versions) - 1; i >= 0; i-- {
-		if versions[i].Time > below {
+func superseded(c *chain, below txn.Timestamp) int {
+	for i := c.len() - 1; i >= 0; i-- {
+		v := c.version(i)
+		if v.Time > below {
 			continue
 		}
-		if versions[i].Deleted {
+		if v.Deleted {
 			return i + 1
 		}
 		return i
@@ -81,13 +82,17 @@ func superseded(versions []Version, below txn.Timestamp) int {
 // version after it, or itself if it is a tombstone. Invariant: the queue holds every tombstone and every
 // version that has one before it, and nothing else. So one at the front that is no tombstone is not in it.
 func (s *Store) remove(c *chain, i int) {
-	s.count(&c.versions[i], -1)
-	if c.versions[i].Deleted {
-		s.garbage.remove(candidate{time: c.versions[i].Time, chain: c})
+	v := c.version(i)
+	s.count(v, -1)
+	if v.Deleted {
+		s.garbage.remove(candidate{time: v.Time, chain: c})
 	}
-	s.discard(&c.versions[i])
-	if next := i + 1; next < len(c.versions) && !c.versions[next].Deleted {
-		s.garbage.remove(candidate{time: c.versions[next].Time, chain: c})
+	s.discard(v)
+	if i+1 == c.len() {
+		return
+	}
+	if next := c.version(i + 1); !next.Deleted {
+		s.garbage.remove(candidate{time: next.Time, chain: c})
 	}
 }
 
@@ -95,9 +100,9 @@ func (s *Store) remove(c *chain, i int) {
 // key was there last: that is what the floor is for. A version with a newer one above it leaves no such doubt.
 func (s *Store) bury(c *chain) {
 	s.keys.Delete(entryOf(c))
-	delete(s.index, name(c.key))
+	s.index.remove(c)
 	s.stats.Bytes -= int64(len(c.key))
-	if last := c.newest(); last.At.Compare(s.floor) > 0 && !mutant.On("floor-stays") {
+	if last := &c.newest; last.At.Compare(s.floor) > 0 && !mutant.On("floor-stays") {
 		s.floor = last.At
 	}
 }

@@ -18,10 +18,10 @@ func (r *Reader) Hash() uint64 {
 	return xxhash.Sum64(b[:])
 }
 
-// digest hashes one version. Key and value are hashed apart, so that no two pairs of them look the same.
-func digest(key []byte, v *Version) uint64 {
+// digest hashes one version of a key of that hash. Key and value are hashed apart, so that no two pairs of them look the same.
+func digest(key uint64, v *Version) uint64 {
 	var b [37]byte
-	binary.LittleEndian.PutUint64(b[:], xxhash.Sum64(key))
+	binary.LittleEndian.PutUint64(b[:], key)
 	binary.LittleEndian.PutUint64(b[8:], xxhash.Sum64(v.Value))
 	binary.LittleEndian.PutUint64(b[16:], uint64(v.At.Op))
 	binary.LittleEndian.PutUint32(b[24:], v.At.Index)

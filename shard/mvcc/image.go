@@ -12,10 +12,14 @@ import (
 // ErrOrder says that versions were loaded in another order than that in which a store holds them.
 var ErrOrder = errors.New("mvcc: versions out of order")
 
-// ChainsFrom walks the keys from start on in ascending order, with all their versions, oldest first.
+// ChainsFrom is Chains for the keys from start on.
 func (r *Reader) ChainsFrom(start []byte) iter.Seq2[[]byte, []Version] {
 	return func(yield func([]byte, []Version) bool) {
-		r.ascend(start, nil, func(c entry) bool { return yield(c.key, c.versions) })
+		var list []Version
+		r.ascend(start, nil, func(c entry) bool {
+			list = append(append(list[:0], c.before()...), c.newest)
+			return yield(c.key, list)
+		})
 	}
 }
 
@@ -41,7 +45,7 @@ func follows(last *chain, key []byte, v *Version) error {
 	case order < 0:
 		return fmt.Errorf("%w: key %.64q after %.64q", ErrOrder, key, last.key)
 	}
-	if newest := last.newest(); v.At.Compare(newest.At) <= 0 || v.Time < newest.Time {
+	if newest := &last.newest; v.At.Compare(newest.At) <= 0 || v.Time < newest.Time {
 		return fmt.Errorf("%w: key %.64q at %v after %v", ErrOrder, key, v.At, newest.At)
 	}
 	return nil

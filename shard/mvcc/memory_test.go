@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"unsafe"
 
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/txn"
@@ -39,4 +40,11 @@ func heapBytes() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A chain with its key takes two lines of a processor's cache where most keys are short, and what the runtime has a size for.
+func TestChainsFillTheirSizes(t *testing.T) {
+	if short, middle := unsafe.Sizeof(shortChain{}), unsafe.Sizeof(middleChain{}); short != 128 || middle != 160 {
+		t.Errorf("chains of %d and %d bytes", short, middle)
+	}
 }

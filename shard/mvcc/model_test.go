@@ -2,6 +2,7 @@ package mvcc
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/anodekv/anode/paxos/wire"
@@ -25,10 +26,11 @@ func (n naive) at(key string, p txn.Position) (v Version, ok bool) {
 // the last collection with a model that forgets nothing.
 func TestStoreAgainstHistory(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s, model := New(), naive{}
+		s, model := newStore(t), naive{}
 		var collected wire.Op
 		for op := wire.Op(1); op <= wire.Op(rapid.IntRange(1, 40).Draw(t, "ops")); op++ {
-			key := fmt.Sprintf("k%d", rapid.IntRange(0, 5).Draw(t, "key"))
+			key := keyName(rapid.IntRange(0, 5).Draw(t, "key"))
+			k := []byte(key)
 			v := Version{At: pos(op, 0), Time: txn.Timestamp(op * 10)}
 			switch rapid.IntRange(0, 5).Draw(t, "what") {
 			case 0:
@@ -37,22 +39,36 @@ func TestStoreAgainstHistory(t *testing.T) {
 				continue
 			case 1, 2:
 				v.Deleted = true
-				s.Delete([]byte(key), v.At, v.Time)
+				s.Delete(k, v.At, v.Time)
 			default:
 				v.Value = fmt.Appendf(nil, "v%d", op)
-				s.Put([]byte(key), v.Value, v.At, v.Time)
+				s.Put(k, v.Value, v.At, v.Time)
 			}
+			clear(k) // it is the caller's
 			model[key] = append(model[key], v)
 		}
 		compare(t, s, model, collected)
 		checkAccounts(t, s)
+		checkIndex(t, s)
 	})
+}
+
+// keyName returns one of six keys: of lengths that chains have room for, and just not.
+func keyName(i int) string {
+	return fmt.Sprintf("k%d", i) + strings.Repeat("-", []int{0, 22, 23, 54, 55, 100}[i])
+}
+
+// newStore returns a store in whose index keys have a hash of their own, or share one of two, or one.
+func newStore(t *rapid.T) *Store {
+	s := New()
+	s.index.mask = rapid.SampledFrom([]uint64{^uint64(0), 1, 0}).Draw(t, "mask")
+	return s
 }
 
 func compare(t *rapid.T, s *Store, model naive, collected wire.Op) {
 	for op := collected; op <= 41; op++ {
 		for i := range 6 {
-			key := fmt.Sprintf("k%d", i)
+			key := keyName(i)
 			want, known := model.at(key, txn.After(op))
 			got, ok := s.At([]byte(key), txn.After(op))
 			live := ok && !got.Deleted
@@ -84,7 +100,7 @@ func checkAccounts(t *rapid.T, s *Store) {
 		want.Versions += len(versions)
 		for i, v := range versions {
 			want.Bytes += int64(len(v.Value))
-			sum += digest(key, &v)
+			sum += digest(hashOf(key), &v)
 			if v.Deleted {
 				want.Tombstones++
 			} else if i == len(versions)-1 {

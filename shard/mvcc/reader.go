@@ -18,10 +18,10 @@ var Newest = txn.Position{Op: wire.Op(math.MaxUint64), Index: math.MaxUint32}
 type Version struct {
 	At      txn.Position
 	Time    txn.Timestamp
-	Value   []byte
 	Deleted bool
 	// sum is its digest. When a version goes, its key and value have long left the processor's caches.
-	sum uint64
+	sum   uint64
+	Value []byte
 }
 
 // Stats counts what a store holds.
@@ -38,7 +38,7 @@ type Stats struct {
 type Reader struct {
 	// keys has every chain in order, index by key; of a snapshot the index is nil. No walk is ever over the index.
 	keys  *btree.BTreeG[entry]
-	index map[string]*chain
+	index *index
 	floor txn.Position
 	// horizon is the highest time below which was collected.
 	horizon txn.Timestamp
@@ -52,7 +52,7 @@ func (r *Reader) Latest(key []byte) (Version, bool) {
 	if c == nil {
 		return Version{}, false
 	}
-	return c.newest(), true
+	return c.newest, true
 }
 
 // At returns the version of key that was the newest at a position.
@@ -84,7 +84,7 @@ func (r *Reader) Changed(key []byte, since txn.Position) bool {
 // An empty end means no upper bound.
 func (r *Reader) ChangedIn(start, end []byte, since txn.Position) (key []byte, changed bool) {
 	r.ascend(start, end, func(c entry) bool {
-		if c.newest().At.Compare(since) > 0 {
+		if c.newest.At.Compare(since) > 0 {
 			key, changed = c.key, true
 		}
 		return !changed
@@ -113,12 +113,8 @@ func (r *Reader) Descend(start, end []byte, pos txn.Position) iter.Seq2[[]byte, 
 	}
 }
 
-// Chains walks all keys in ascending order with all their versions, oldest first.
-func (r *Reader) Chains() iter.Seq2[[]byte, []Version] {
-	return func(yield func([]byte, []Version) bool) {
-		r.keys.Scan(func(c entry) bool { return yield(c.key, c.versions) })
-	}
-}
+// Chains walks all keys in ascending order with all their versions, oldest first. The list is good until the next one.
+func (r *Reader) Chains() iter.Seq2[[]byte, []Version] { return r.ChainsFrom(nil) }
 
 // Floor is the highest position of a tombstone that was removed as the newest of its key. A key may have
 // existed and gone before it, so what a transaction found absent below the floor cannot be validated.

@@ -1,7 +1,6 @@
 package mvcc
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/anodekv/anode/internal/mutant"
@@ -21,7 +20,7 @@ type Store struct {
 	// last is the highest position of any version, and shared what it was when the last snapshot was taken: what was
 	// written later is in no snapshot. An image is loaded in the order of its keys, not of its positions.
 	last, shared txn.Position
-	spare        [][]Version // empty, see push and drop
+	spare        []*past // of nobody, see drop
 	values       values
 }
 
@@ -29,7 +28,7 @@ type Store struct {
 func New() *Store {
 	opts := btree.Options{NoLocks: true} // one owner; snapshots share only what is never written again
 	return &Store{
-		Reader:  Reader{keys: btree.NewBTreeGOptions(entryLess, opts), index: map[string]*chain{}},
+		Reader:  Reader{keys: btree.NewBTreeGOptions(entryLess, opts), index: newIndex()},
 		garbage: newQueue(),
 	}
 }
@@ -60,18 +59,16 @@ func (s *Store) Apply(writes []txn.Write, at txn.Position, time txn.Timestamp) {
 
 // write adds a version. A key that is new is copied if the caller may change it.
 func (s *Store) write(key []byte, v Version, copied bool) {
-	c := s.index[string(key)]
+	hash := hashOf(key)
+	c := s.index.get(key, hash)
 	if c == nil {
-		if copied {
-			key = bytes.Clone(key)
-		}
-		c = s.insert(key)
+		c = s.insert(key, hash, copied)
 	} else {
 		c = s.own(c)
 		s.supersede(c, v.At)
 	}
-	v.sum = digest(c.key, &v)
-	s.push(c, v)
+	v.sum = digest(hash, &v)
+	c.newest = v
 	if v.At.Compare(s.last) > 0 || mutant.On("loaded-value-used-again") {
 		s.last = v.At
 	}
@@ -80,16 +77,17 @@ func (s *Store) write(key []byte, v Version, copied bool) {
 		s.stats.Keys++
 		s.stats.Live += liveBytes(c)
 	}
-	if len(c.versions) > 1 || v.Deleted {
+	if c.past != nil || v.Deleted {
 		s.garbage.add(candidate{time: v.Time, chain: c})
 	}
 }
 
 // insert makes a chain without versions for a new key.
-func (s *Store) insert(key []byte) *chain {
-	c := &chain{key: key, age: s.age}
+func (s *Store) insert(key []byte, hash uint64, copied bool) *chain {
+	c := newChain(key, copied)
+	c.age = s.age
 	s.keys.Set(entryOf(c))
-	s.index[name(key)] = c
+	s.index.add(c, hash)
 	s.stats.Bytes += int64(len(key))
 	s.unshare()
 	return c
@@ -114,10 +112,10 @@ func (s *Store) unshare() {
 	}
 }
 
-// supersede takes leave of the newest version of a chain of the store's own, and of the version itself if it was
-// written at the same position.
+// supersede makes way for a newer version in a chain of the store's own. What was the newest becomes one of those before
+// it, or goes if it was written at the same position.
 func (s *Store) supersede(c *chain, at txn.Position) {
-	last := c.newest()
+	last := &c.newest
 	if !last.Deleted {
 		s.stats.Keys--
 		s.stats.Live -= liveBytes(c)
@@ -126,15 +124,16 @@ func (s *Store) supersede(c *chain, at txn.Position) {
 	case order < 0:
 		panic(fmt.Sprintf("mvcc: %q written at %v after %v", c.key, at, last.At))
 	case order == 0:
-		s.count(&last, -1)
+		s.count(last, -1)
 		s.garbage.remove(candidate{time: last.Time, chain: c})
-		s.discard(&last)
-		c.versions = c.versions[:len(c.versions)-1]
+		s.discard(last)
+	default:
+		s.retire(c)
 	}
 }
 
 // liveBytes is what a key takes whose newest version is a value.
-func liveBytes(c *chain) int64 { return int64(len(c.key) + len(c.newest().Value)) }
+func liveBytes(c *chain) int64 { return int64(len(c.key) + len(c.newest.Value)) }
 
 // count adds a version to the accounts (sign 1), or takes it off (sign -1).
 func (s *Store) count(v *Version, sign int) {
