@@ -1,7 +1,6 @@
 package paxos
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/anodekv/anode/internal/mutant"
@@ -27,7 +26,7 @@ func (c *Core) stepAccept(m *Message) {
 		c.ignore(IgnoredDuplicate)
 		c.acknowledge()
 	default:
-		if !c.take(m.Op, bytes.Clone(m.Body)) {
+		if !c.take(m.Op, m.Body) {
 			c.ignore(IgnoredDuplicate) // the fast path has acknowledged it, and will give it
 			return
 		}
@@ -72,7 +71,7 @@ func (c *Core) takeAcked(m *Message) {
 		violated("the fast path stored op %d after %d", m.Op, c.log.last())
 	}
 	c.tail = m.Op
-	c.log.append(bytes.Clone(m.Body))
+	c.log.append(m.Body)
 	if m.Incarnation == c.vector[m.Sender] && !mutant.On("fast-path-unheard") {
 		c.heardLeader()
 	}

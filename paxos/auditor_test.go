@@ -98,6 +98,8 @@ func (a *auditor) stepped(h *host) {
 	if s.Base != was.base {
 		a.before[h.id] = was.status
 	}
+	op, some := h.core.log.inPages()
+	a.demand(!some, "replica %d: op %d lies in memory that is used again", h.id, op)
 	a.demand(s.Chosen >= was.chosen, "replica %d: chosen shrinks from %d to %d", h.id, was.chosen, s.Chosen)
 	a.demand(was.status == Recovering || was.status == Forming || s.Status != Recovering, "replica %d: recovers again", h.id)
 	if s.Status == Recovering || s.Status == Forming {

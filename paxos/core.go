@@ -66,6 +66,7 @@ type Core struct {
 
 	in      Message // the message being stepped: here it need not be allocated
 	out     Ready
+	spent   Ready // the lists of what Ready returned last
 	told    Role
 	reads   ReadCounts
 	ignored Ignored
@@ -123,7 +124,7 @@ func (c *Core) boot() {
 // emptyLog is the log with which the epoch begins.
 func (c *Core) emptyLog() {
 	c.delivered = c.charter.Epoch.Base()
-	c.log = oplog{base: c.delivered, chosen: c.delivered}
+	c.log = oplog{base: c.delivered, chosen: c.delivered, pages: newPages(&c.cfg.Limits)}
 }
 
 // become moves to another status; only the edges of the drawing in doc.go are legal.
@@ -265,14 +266,27 @@ func (c *Core) Drained(now, acknowledged Time) {
 	c.check()
 }
 
-// Ready returns what must be done now and forgets it: the caller carries it out before it steps again.
+// Ready returns what must be done now and forgets it: the caller carries it out before it steps again. The lists Send, Chosen and
+// Confirmed, and the bodies in them, are used again by the next call.
 func (c *Core) Ready() Ready {
+	c.log.pages.rest()
 	if !c.over {
 		c.gather()
 	}
 	out := c.out
-	c.out = Ready{}
+	c.out = Ready{Send: emptied(c.spent.Send), Chosen: emptied(c.spent.Chosen), Confirmed: emptied(c.spent.Confirmed)}
+	c.spent = Ready{Send: out.Send, Chosen: out.Chosen, Confirmed: out.Confirmed}
 	return out
+}
+
+// emptied is a list to be used again, unless it is larger than usual.
+func emptied[T any](list []T) []T {
+	const usual = 1024
+	if cap(list) > usual {
+		return nil
+	}
+	clear(list)
+	return list[:0]
 }
 
 // gather adds to the duties what is due since the last time.

@@ -275,6 +275,7 @@ func (g *group) send(h *host, e Envelope) {
 	if g.tellSent != nil {
 		g.tellSent("%s", describe(h.id, e.To, &e.Frame))
 	}
+	e.Frame.Body = bytes.Clone(e.Frame.Body) // a network has a copy
 	for _, to := range g.hosts {
 		if to.id != h.id && (e.To == Everyone || e.To == to.id) {
 			g.carry(packet{h.id, to.id, e.Frame})

@@ -237,7 +237,7 @@ func (c *Core) dropImage() {
 func (c *Core) restore(above [][]byte) {
 	op := c.image.op
 	assert(op > c.log.chosen, "the state after op %d would replace one with %d chosen", op, c.log.chosen)
-	c.log = oplog{base: op, chosen: op, bodies: above}
+	c.log = oplog{base: op, chosen: op, bodies: above, pages: newPages(&c.cfg.Limits)}
 	c.delivered, c.kept = op, 0
 	c.out.Restore = op
 	c.image = imageCopy{}

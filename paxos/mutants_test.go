@@ -93,9 +93,17 @@ func TestMutantFencedTwice(t *testing.T) {
 }
 
 const (
-	fencedTwice     = "fenced-twice"
-	overtakenGoesOn = "overtaken-goes-on"
+	fencedTwice      = "fenced-twice"
+	overtakenGoesOn  = "overtaken-goes-on"
+	pageDroppedEarly = "page-dropped-early"
+	pageUsedAtOnce   = "page-used-at-once"
 )
+
+// The memory of a log is used again too early.
+func TestMutantPages(t *testing.T) {
+	mutant.Catch(t, pageDroppedEarly, "an entry that the log holds is overwritten", "the explorer of paxos", mutant.Seeds(explorerSeeds, explorerNotices))
+	mutant.Catch(t, pageUsedAtOnce, "an entry is overwritten before it is applied", "the pages of paxos", func() string { return toldStays(t) })
+}
 
 // A burst of an image that was overtaken by a later one goes on beside it.
 func TestMutantOvertaken(t *testing.T) {
@@ -128,7 +136,7 @@ func (w witness) Failed() bool                      { return false }
 
 // Every place in the code that asks for a mutant is in the table, and the other way round.
 func TestMutantsAreListed(t *testing.T) {
-	listed := []string{fencedTwice, overtakenGoesOn}
+	listed := []string{fencedTwice, overtakenGoesOn, pageDroppedEarly, pageUsedAtOnce}
 	for _, m := range mistakes {
 		listed = append(listed, m.name)
 	}

@@ -55,7 +55,7 @@ func (c *Core) flush() {
 	for l.queue.len() > 0 && c.log.last()-c.log.chosen < Op(c.cfg.Limits.Window) && c.inFlight() < windowBytes {
 		n, size := c.cut()
 		l.batch = Batch{Proposed: l.wall, Commands: l.queue.front(n)}
-		body := batchBody.Append(make([]byte, 0, size), &l.batch)
+		body := batchBody.Append(c.log.cut(size), &l.batch)
 		l.batch = Batch{}
 		l.queue.drop(n)
 		c.appendEntry(body)
@@ -79,7 +79,7 @@ func (c *Core) cut() (n, size int) {
 
 // appendEntry appends one op as leader and sends it to all.
 func (c *Core) appendEntry(body []byte) {
-	op := c.log.append(body)
+	op := c.log.own(body)
 	c.lead.ops.note(uint64(op), c.now)
 	c.send(Everyone, frame(wire.KindAccept, c.lastNormal, op, c.log.chosen, body))
 	for r := range c.cfg.Replicas {

@@ -12,7 +12,7 @@ import "github.com/anodekv/anode/internal/mutant"
 // a claim there is no fast path.
 func (c *Core) SetClaim(claim func(Op) bool) { c.owned = claim }
 
-// take appends an Accept's body to a follower's log, unless the fast path has taken the op. The body is not copied.
+// take appends an Accept's body to a follower's log, unless the fast path has taken the op. The body is copied.
 func (c *Core) take(op Op, body []byte) bool {
 	if c.owned != nil && !mutant.On("unclaimed") && !c.owned(op) {
 		return false

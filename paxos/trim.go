@@ -77,6 +77,7 @@ func (c *Core) trim() {
 		l.base++
 	}
 	l.bodies = l.bodies[n:]
+	l.pages.drop(l.base)
 }
 
 // long reports whether the log that was applied is longer than it may be, times a factor. It may always take
