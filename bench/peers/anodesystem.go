@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/anodekv/anode/bench/runner"
-	"github.com/anodekv/anode/bench/workload"
 	anode "github.com/anodekv/anode/client"
 )
 
@@ -141,10 +140,10 @@ func (s *anodeSystem) awaitService(ctx context.Context) error {
 func (s *anodeSystem) Client(ctx context.Context) (client, error) {
 	if s.clients == 0 {
 		c, err := s.open(ctx)
-		return anodeClient{runner.Anode{DB: c}, true}, err
+		return &anodeClient{runner.Anode{DB: c}, true}, err
 	}
 	s.taken++
-	return anodeClient{runner.Anode{DB: s.shared[s.taken%len(s.shared)]}, false}, nil
+	return &anodeClient{runner.Anode{DB: s.shared[s.taken%len(s.shared)]}, false}, nil
 }
 
 func (s *anodeSystem) Stop() {
@@ -165,11 +164,7 @@ type anodeClient struct {
 	own bool
 }
 
-func (c anodeClient) Do(ctx context.Context, op *workload.Op) runner.Outcome {
-	return c.Anode.Do(ctx, op)
-}
-
-func (c anodeClient) Close() error {
+func (c *anodeClient) Close() error {
 	if c.own {
 		return c.DB.Close()
 	}

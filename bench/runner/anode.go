@@ -14,6 +14,11 @@ type Anode struct {
 	DB *client.Client
 	// Attempts bounds how often a transaction is run; 0 leaves it to the context.
 	Attempts int
+
+	// body is the function of all transactions, made once: it works on the operation that is under way, and counts.
+	body             func(context.Context, *client.Txn) error
+	op               *workload.Op
+	retries, missing int
 }
 
 // Do implements [Store]. What concerns one key is a single call of the SDK: its retries, which happen only when a key
@@ -21,7 +26,7 @@ type Anode struct {
 func (a *Anode) Do(ctx context.Context, op *workload.Op) (out Outcome) {
 	switch {
 	case op.Kind == workload.Scan:
-		a.scan(ctx, op, &out)
+		out = a.scan(ctx, op)
 	case len(op.Writes) == 0 && len(op.Reads) == 1:
 		_, out.Err = a.DB.Get(ctx, op.Reads[0])
 		if errors.Is(out.Err, client.ErrNotFound) {
@@ -30,7 +35,7 @@ func (a *Anode) Do(ctx context.Context, op *workload.Op) (out Outcome) {
 	case len(op.Reads) == 0 && len(op.Writes) == 1:
 		out.Err = a.DB.Put(ctx, op.Writes[0], op.Value)
 	default:
-		a.transaction(ctx, op, &out)
+		out = a.transaction(ctx, op)
 	}
 	if errors.Is(out.Err, client.ErrConflict) {
 		out.Err = fmt.Errorf("%w: %w", ErrAborted, out.Err)
@@ -45,37 +50,45 @@ func (a *Anode) options() []client.Option {
 	return []client.Option{client.Attempts(a.Attempts)}
 }
 
-func (a *Anode) transaction(ctx context.Context, op *workload.Op, out *Outcome) {
-	run := a.DB.Update
-	if len(op.Writes) == 0 {
-		run = a.DB.View
+func (a *Anode) transaction(ctx context.Context, op *workload.Op) Outcome {
+	if a.body == nil {
+		a.body = a.attempt
 	}
-	out.Retries = -1
-	out.Err = run(ctx, func(ctx context.Context, tx *client.Txn) error {
-		out.Retries++
-		out.Missing = 0
-		if len(op.Reads) > 0 {
-			values, err := tx.GetAll(ctx, op.Reads...)
-			if err != nil {
-				return err
-			}
-			for _, v := range values {
-				if v == nil {
-					out.Missing++
-				}
-			}
-		}
-		for _, key := range op.Writes {
-			if err := tx.Put(ctx, key, op.Value); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, a.options()...)
-	out.Retries = max(0, out.Retries)
+	a.op, a.retries, a.missing = op, -1, 0
+	var err error
+	if len(op.Writes) == 0 {
+		err = a.DB.View(ctx, a.body, a.options()...)
+	} else {
+		err = a.DB.Update(ctx, a.body, a.options()...)
+	}
+	a.op = nil
+	return Outcome{Err: err, Missing: a.missing, Retries: max(0, a.retries)}
 }
 
-func (a *Anode) scan(ctx context.Context, op *workload.Op, out *Outcome) {
+// attempt runs the transaction of the operation that is under way, once.
+func (a *Anode) attempt(ctx context.Context, tx *client.Txn) error {
+	a.retries++
+	a.missing = 0
+	if len(a.op.Reads) > 0 {
+		values, err := tx.GetAll(ctx, a.op.Reads...)
+		if err != nil {
+			return err
+		}
+		for _, v := range values {
+			if v == nil {
+				a.missing++
+			}
+		}
+	}
+	for _, key := range a.op.Writes {
+		if err := tx.Put(ctx, key, a.op.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Anode) scan(ctx context.Context, op *workload.Op) (out Outcome) {
 	out.Retries = -1
 	out.Err = a.DB.View(ctx, func(ctx context.Context, tx *client.Txn) error {
 		out.Retries++
@@ -87,4 +100,5 @@ func (a *Anode) scan(ctx context.Context, op *workload.Op, out *Outcome) {
 		return nil
 	}, a.options()...)
 	out.Retries = max(0, out.Retries)
+	return out
 }

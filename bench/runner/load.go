@@ -31,9 +31,11 @@ func Load(ctx context.Context, w *workload.Workload, stores []Store, timeout tim
 	for i, s := range stores {
 		all.Go(func() {
 			d := w.Dealer(-1 - i) // apart from the dealers of the run
+			limit := limit{parent: ctx, timeout: timeout}
+			defer limit.end()
 			for n := next.Add(1) - 1; n < keys && ctx.Err() == nil; n = next.Add(1) - 1 {
 				op := d.Load(n)
-				if err := insert(ctx, s, &op, timeout); err != nil {
+				if err := insert(ctx, s, &op, &limit); err != nil {
 					cancel(fmt.Errorf("load key %d of %d: %w", n+1, keys, err))
 					return
 				}
@@ -50,9 +52,9 @@ func Load(ctx context.Context, w *workload.Workload, stores []Store, timeout tim
 	return context.Cause(ctx)
 }
 
-func insert(ctx context.Context, s Store, op *workload.Op, timeout time.Duration) error {
+func insert(ctx context.Context, s Store, op *workload.Op, l *limit) error {
 	for try := 1; ; try++ {
-		err := do(ctx, s, op, timeout).Err
+		err := s.Do(l.context(time.Now()), op).Err
 		if err == nil || ctx.Err() != nil || try == loadTries {
 			return err
 		}
@@ -60,10 +62,35 @@ func insert(ctx context.Context, s Store, op *workload.Op, timeout time.Duration
 	}
 }
 
-func do(ctx context.Context, s Store, op *workload.Op, timeout time.Duration) Outcome {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return s.Do(ctx, op)
+// limit makes contexts that end when an operation has taken too long. One serves many operations, because to make one for
+// each costs as much as some stores take for the operation: so each has the timeout at least, and [limitShare] of it more at most.
+type limit struct {
+	parent  context.Context
+	timeout time.Duration
+
+	current context.Context
+	cancel  context.CancelFunc
+	until   time.Time // what begins later needs another one
+}
+
+// limitShare is the part of the timeout for which a context is used again.
+const limitShare = 8
+
+// context is that of an operation that begins now.
+func (l *limit) context(now time.Time) context.Context {
+	if l.current == nil || now.After(l.until) {
+		l.end()
+		l.until = now.Add(l.timeout / limitShare)
+		l.current, l.cancel = context.WithDeadline(l.parent, l.until.Add(l.timeout))
+	}
+	return l.current
+}
+
+// end lets go of the last one.
+func (l *limit) end() {
+	if l.cancel != nil {
+		l.cancel()
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

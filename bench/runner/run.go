@@ -125,15 +125,18 @@ type loop struct {
 }
 
 func (l *loop) turns(ctx context.Context) {
+	limit := limit{parent: ctx, timeout: l.Timeout}
+	defer limit.end()
 	for ctx.Err() == nil {
 		due, ok := l.next(ctx)
 		if !ok {
 			return
 		}
 		op := l.dealer.Next()
-		counts := !time.Now().Before(l.from)
+		now := time.Now()
+		counts := !now.Before(l.from)
 		l.begun.Add(1)
-		out := do(ctx, l.store, &op, l.Timeout)
+		out := l.store.Do(limit.context(now), &op)
 		took := time.Since(due)
 		l.ended.Add(1)
 		l.dealer.Done(&op)

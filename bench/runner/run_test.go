@@ -292,3 +292,30 @@ func TestPacerNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestLimit(t *testing.T) {
+	l := limit{parent: t.Context(), timeout: time.Hour}
+	defer l.end()
+	now := time.Now()
+	first := l.context(now)
+	for _, after := range []time.Duration{time.Minute, 7 * time.Minute, 8 * time.Minute, time.Hour, 3 * time.Hour} {
+		ctx := l.context(now.Add(after))
+		deadline, _ := ctx.Deadline()
+		if left := deadline.Sub(now.Add(after)); left < l.timeout || left > l.timeout*(limitShare+1)/limitShare {
+			t.Errorf("an operation that begins after %v has %v", after, left)
+		}
+		if again := after <= l.timeout/limitShare; (ctx == first) != again {
+			t.Errorf("after %v the first context is used again: %v", after, !again)
+		}
+	}
+	if first.Err() == nil {
+		t.Error("a context that nobody will use is kept")
+	}
+	brief := limit{parent: t.Context(), timeout: time.Millisecond}
+	defer brief.end()
+	ctx := brief.context(time.Now())
+	<-ctx.Done()
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		t.Error(ctx.Err())
+	}
+}

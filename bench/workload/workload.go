@@ -149,10 +149,19 @@ func (w *Workload) Config() Config { return w.cfg }
 // Key is the name of the key of a number. YCSB hashes the number unless keys are ordered; ordered names
 // are padded here, so that they are in the order of the numbers.
 func (w *Workload) Key(n uint64) string {
-	if w.cfg.Ordered {
-		return fmt.Sprintf("user%012d", n)
+	if !w.cfg.Ordered {
+		return "user" + strconv.FormatUint(fnv64(n), 10)
 	}
-	return "user" + strconv.FormatUint(fnv64(n), 10)
+	// As "user%012d", which takes longer than some stores do.
+	name := [16]byte([]byte("user000000000000"))
+	for i := len(name) - 1; n > 0; i-- {
+		if i < len("user") {
+			panic("workload: a number of more than 12 digits is no key's")
+		}
+		name[i] += byte(n % 10)
+		n /= 10
+	}
+	return string(name[:])
 }
 
 func (w *Workload) inserts() bool {

@@ -226,8 +226,10 @@ func TestInsertOrder(t *testing.T) {
 	if got := hashed.Key(0); got != "user6284781860667377211" {
 		t.Error(got)
 	}
-	if a, b := ordered.Key(9), ordered.Key(10); a >= b {
-		t.Errorf("%s does not lie below %s", a, b)
+	for _, n := range []uint64{0, 9, 10, MaxKeys, 999_999_999_999} {
+		if got, want := ordered.Key(n), fmt.Sprintf("user%012d", n); got != want {
+			t.Errorf("key %d is called %s, not %s", n, got, want)
+		}
 	}
 	d := ordered.Dealer(0)
 	if op := d.Load(7); op.Writes[0] != ordered.Key(7) || len(op.Value) != valueBytes {
