@@ -9,19 +9,39 @@ import (
 	"github.com/anodekv/anode/txn/twopc"
 )
 
+// keptKeys and keptText bound what a call that is not in use keeps: keys, and bytes of them.
+const (
+	keptKeys = 64
+	keptText = 4 << 10
+)
+
+// take returns a call to be filled in.
+func (c *Client) take(what errand) *call {
+	k := c.free.Get().(*call)
+	k.errand = what
+	return k
+}
+
+// key returns a key as bytes that are the call's.
+func (k *call) key(key string) []byte {
+	from := len(k.text)
+	k.text = append(k.text, key...)
+	return k.text[from:len(k.text):len(k.text)]
+}
+
+func (k *call) write(key, value []byte, erase bool) {
+	k.work.Writes = append(k.work.Writes, txn.Write{Key: key, Value: value, Delete: erase})
+}
+
 // do hands a call to the loop and waits for its result. When the context ends first the call is cancelled,
-// which the loop answers at once.
-func (c *Client) do(ctx context.Context, k *call, op, key string) (twopc.Completion, error) {
+// which the loop answers at once. A call that was never begun is released.
+func (c *Client) do(ctx context.Context, k *call, op, key string) error {
 	if err := c.submit(ctx, k, op, key); err != nil {
 		c.release(k)
-		return twopc.Completion{}, err
+		return err
 	}
-	if !c.await(ctx, k) {
-		return twopc.Completion{}, newError(op, key, ErrClosed, nil) // the call stays in the queue, for ever
-	}
-	result := k.result
-	c.release(k)
-	return result, nil
+	c.await(ctx, k)
+	return nil
 }
 
 func (c *Client) submit(ctx context.Context, k *call, op, key string) error {
@@ -36,53 +56,53 @@ func (c *Client) submit(ctx context.Context, k *call, op, key string) error {
 	if c.loop.serve(k) {
 		return nil
 	}
-	select {
-	case c.loop.orders <- order{call: k}:
-		c.loop.conn.Wake()
-		return nil
-	case <-c.loop.stopped:
-		return newError(op, key, ErrClosed, nil)
-	case <-ctx.Done():
-		e := newError(op, key, ErrOverloaded, fmt.Errorf("%d requests wait in this client", queueLength))
-		e.Context = ctx.Err()
-		return e
+	for {
+		first, full, ok := c.loop.orders.put(order{call: k})
+		switch {
+		case first:
+			c.loop.conn.Wake()
+			return nil
+		case ok:
+			return nil
+		case full == nil:
+			return newError(op, key, ErrClosed, nil)
+		}
+		select {
+		case <-full:
+		case <-ctx.Done():
+			e := newError(op, key, ErrOverloaded, fmt.Errorf("%d requests wait in this client", queueLength))
+			e.Context = ctx.Err()
+			return e
+		}
 	}
 }
 
-// await waits for the result. It reports false if the loop has stopped without having taken the call: the
-// loop signals whatever it took before it stops.
-func (c *Client) await(ctx context.Context, k *call) bool {
+// await waits for the result. It always comes: the loop signals whatever was put into its queue before it stops.
+func (c *Client) await(ctx context.Context, k *call) {
 	select {
 	case <-k.done:
-		return true
-	case <-c.loop.stopped:
+		return
 	case <-ctx.Done():
-		select {
-		case <-k.done:
-			return true
-		case c.loop.orders <- order{call: k, cancel: true}:
-			c.loop.conn.Wake()
-		case <-c.loop.stopped:
-		}
-		select {
-		case <-k.done:
-			return true
-		case <-c.loop.stopped:
-		}
 	}
-	select {
-	case <-k.done:
-		return true
-	default:
-		return false
+	if first, _, _ := c.loop.orders.put(order{call: k, cancel: true}); first {
+		c.loop.conn.Wake()
 	}
+	<-k.done
 }
 
 // release takes a call back that the loop is done with.
 func (c *Client) release(k *call) {
 	clear(k.keys)
-	k.keys, k.work, k.result = k.keys[:0], txn.Work{}, twopc.Completion{}
+	clear(k.values)
+	clear(k.work.Reads)
+	clear(k.work.Writes)
+	k.result, k.about, k.reading = twopc.Completion{}, txn.ID{}, reading{}
 	k.pages, k.scanned = nil, nil
+	k.keys, k.values, k.text = k.keys[:0], k.values[:0], k.text[:0]
+	k.work = txn.Work{Reads: k.work.Reads[:0], Writes: k.work.Writes[:0]}
+	if max(cap(k.keys), cap(k.values), cap(k.work.Reads), cap(k.work.Writes)) > keptKeys || cap(k.text) > keptText {
+		return // left to the garbage collector
+	}
 	c.free.Put(k)
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/anodekv/anode/paxos/transport"
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard"
-	"github.com/anodekv/anode/txn"
 	"github.com/anodekv/anode/txn/twopc"
 )
 
@@ -17,17 +16,19 @@ type Client struct {
 	loop     *loop
 	topology shard.Topology
 	free     sync.Pool // of *call
+	rooms    sync.Pool // of *room
 }
 
 func start(cfg *Config, s *scout, coord *twopc.Coordinator) *Client {
 	l := &loop{
 		conn: s.conn, keys: s.keys, cluster: wire.ClusterID(s.topology.Cluster), addrs: s.addrs,
 		coord: coord, out: transport.NewOutbox(cfg.DatagramBytes), epoch: time.Now(),
-		orders: make(chan order, queueLength), pending: map[uint64]*call{},
-		idle: idleWait, closeWait: cfg.CloseWait, stopped: make(chan struct{}),
+		pending: map[uint64]*call{},
+		idle:    idleWait, closeWait: cfg.CloseWait, stopped: make(chan struct{}),
 	}
 	c := &Client{loop: l, topology: s.topology}
 	c.free.New = func() any { return &call{done: make(chan struct{}, 1)} }
+	c.rooms.New = func() any { return new(room) }
 	go l.run()
 	return c
 }
@@ -48,14 +49,16 @@ func (c *Client) Get(ctx context.Context, key string) ([]byte, error) {
 	if err := checkKey("get", key); err != nil {
 		return nil, err
 	}
-	v, err := c.read(ctx, "get", reading{linearizable: true}, key)
+	k, err := c.read(ctx, "get", reading{linearizable: true}, key)
 	if err != nil {
 		return nil, err
 	}
-	if !v[0].Found {
+	v := k.values[0]
+	c.release(k)
+	if !v.Found {
 		return nil, newError("get", key, ErrNotFound, nil)
 	}
-	return v[0].Value, nil
+	return v.Value, nil
 }
 
 // Put sets a key. The value is not kept.
@@ -63,7 +66,7 @@ func (c *Client) Put(ctx context.Context, key string, value []byte) error {
 	if err := checkWrite("put", key, value); err != nil {
 		return err
 	}
-	return c.write(ctx, "put", key, txn.Write{Key: []byte(key), Value: value})
+	return c.write(ctx, "put", key, value, false)
 }
 
 // Delete removes a key. It is no error if there is none. Where a limit of a shard or of this client turns writes away,
@@ -73,53 +76,54 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := checkKey("delete", key); err != nil {
 		return err
 	}
-	return c.write(ctx, "delete", key, txn.Write{Key: []byte(key), Delete: true})
+	return c.write(ctx, "delete", key, nil, true)
 }
 
 // write sets or deletes one key. It depends on nothing, so that a conflict only means that the key was
 // locked for too long.
-func (c *Client) write(ctx context.Context, op, key string, w txn.Write) error {
-	work := txn.Work{Writes: []txn.Write{w}}
+func (c *Client) write(ctx context.Context, op, key string, value []byte, erase bool) error {
 	return retry(ctx, op, options{}, func() (bool, error) {
-		err := c.commit(ctx, "commit", key, work, nil)
+		k := c.take(errandCommit)
+		k.write(k.key(key), value, erase)
+		err := c.commit(ctx, k, key)
 		return isConflict(err), err
 	})
 }
 
-// read asks for keys, at once.
-func (c *Client) read(ctx context.Context, op string, how reading, keys ...string) ([]txn.Value, error) {
-	k := c.free.Get().(*call)
-	k.errand, k.reading, k.keys = errandRead, how, k.keys[:0]
+// read asks for keys, at once. The call that it returns holds the values, and is the caller's to release.
+func (c *Client) read(ctx context.Context, op string, how reading, keys ...string) (*call, error) {
+	k := c.take(errandRead)
+	k.reading = how
 	for _, key := range keys {
-		k.keys = append(k.keys, []byte(key))
+		k.keys = append(k.keys, k.key(key))
 	}
 	first := ""
 	if len(keys) == 1 {
 		first = keys[0]
 	}
-	done, err := c.do(ctx, k, op, first)
-	if err != nil {
+	if err := c.do(ctx, k, op, first); err != nil {
 		return nil, err
 	}
-	if done.Result != twopc.ResultValues {
-		return nil, failure(op, first, &done, ctx.Err())
+	if k.result.Result != twopc.ResultValues {
+		defer c.release(k)
+		return nil, failure(op, first, &k.result, ctx.Err())
 	}
-	return done.Values, nil
+	return k, nil
 }
 
-// commit commits work as one transaction, once. What it saw by scanning is given by group.
-func (c *Client) commit(ctx context.Context, op, key string, work txn.Work, scanned []twopc.Part) error {
-	if err := checkSize(op, key, &work, scanned); err != nil {
+// commit commits the work of a call as one transaction, once, and releases the call.
+func (c *Client) commit(ctx context.Context, k *call, key string) error {
+	const op = "commit"
+	if err := checkSize(op, key, &k.work, k.scanned); err != nil {
+		c.release(k)
 		return err
 	}
-	k := c.free.Get().(*call)
-	k.errand, k.work, k.scanned = errandCommit, work, scanned
-	done, err := c.do(ctx, k, op, key)
-	if err != nil {
+	if err := c.do(ctx, k, op, key); err != nil {
 		return err
 	}
-	if done.Result != twopc.ResultCommitted {
-		return failure(op, key, &done, ctx.Err())
+	defer c.release(k)
+	if k.result.Result != twopc.ResultCommitted {
+		return failure(op, key, &k.result, ctx.Err())
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ const (
 )
 
 // call is one request of one goroutine. It is the loop's from when it is queued until done is signalled, and
-// is signalled exactly once; then it may be used again.
+// is signalled exactly once; then its goroutine reads the result, and releases it to be used again.
 type call struct {
 	errand  errand
 	keys    [][]byte
@@ -44,9 +44,12 @@ type call struct {
 	work    txn.Work
 	scanned []twopc.Part // what work saw by scanning, by group
 	about   txn.ID
+	// text holds the keys of all this. It may move while it grows, for the keys keep what they are in.
+	text []byte
 
 	token  uint64
 	result twopc.Completion
+	values []txn.Value   // of the result
 	done   chan struct{} // has room for one
 }
 
@@ -58,12 +61,6 @@ type reading struct {
 	at txn.Timestamp
 }
 
-// order is what travels to the loop: a call, or the wish to end one.
-type order struct {
-	call   *call
-	cancel bool
-}
-
 // loop owns the coordinator and the socket. One turn takes all datagrams and all requests that have come,
 // and sends all that follows in as few datagrams as it fits.
 type loop struct {
@@ -73,7 +70,7 @@ type loop struct {
 	addrs   [][]wire.Addr
 	epoch   time.Time
 
-	orders  chan order
+	orders  queue
 	closing atomic.Bool
 	stopped chan struct{} // closed when the loop has ended
 
@@ -83,6 +80,7 @@ type loop struct {
 	out     *transport.Outbox
 	token   uint64
 	pending map[uint64]*call
+	taken   []order // memory for those that a turn takes
 
 	idle      time.Duration // idleWait but in tests
 	asleep    wire.Time     // until when the loop sleeps if nothing arrives
@@ -119,7 +117,7 @@ func (l *loop) serve(c *call) bool {
 		return false
 	}
 	defer l.turns.Unlock()
-	if l.over || l.closing.Load() || len(l.pending) > 0 || len(l.orders) > 0 {
+	if l.over || l.closing.Load() || len(l.pending) > 0 || !l.orders.empty() {
 		return false
 	}
 	now := l.now()
@@ -135,7 +133,7 @@ func (l *loop) serve(c *call) bool {
 // finished reports whether a client that is being closed is done. When nothing is under way any more it gives up its
 // sessions, for which it waits a little: they are only a convenience for the shards, which let them expire.
 func (l *loop) finished() bool {
-	if len(l.pending) > 0 || len(l.orders) > 0 || l.coord.Unfinished() > 0 {
+	if len(l.pending) > 0 || !l.orders.empty() || l.coord.Unfinished() > 0 {
 		return false
 	}
 	if !l.ended {
@@ -153,7 +151,7 @@ func (l *loop) now() wire.Time { return wire.Time(time.Since(l.epoch)) }
 
 // wait is how long nothing will be due. After something has arrived the loop sleeps lightly.
 func (l *loop) wait(now wire.Time, arrived bool) time.Duration {
-	if len(l.orders) > 0 {
+	if !l.orders.empty() {
 		return 0
 	}
 	longest := l.idle
@@ -203,8 +201,9 @@ func (l *loop) receive(now wire.Time, f *wire.Frame) {
 
 // takeOrders takes what is queued now, and no more: a turn must end.
 func (l *loop) takeOrders(now wire.Time) {
-	for range len(l.orders) {
-		o := <-l.orders
+	l.taken = l.orders.take(l.taken)
+	defer clear(l.taken)
+	for _, o := range l.taken {
 		if o.cancel {
 			l.coord.Cancel(now, o.call.token)
 			continue
@@ -260,6 +259,8 @@ func (l *loop) deliver(done *twopc.Completion) {
 	c := l.pending[done.Token]
 	delete(l.pending, done.Token)
 	c.result = *done
+	c.values = append(c.values[:0], done.Values...)
+	c.result.Values = c.values
 	c.done <- struct{}{}
 }
 
@@ -268,6 +269,7 @@ func (l *loop) cancelAll() {
 	l.turns.Lock()
 	defer l.turns.Unlock()
 	l.over = true
+	l.orders.close()
 	now := l.now()
 	l.takeOrders(now)
 	for token := range l.pending {

@@ -55,6 +55,14 @@ func Staleness(d time.Duration) Option { return func(o *options) { o.staleness =
 
 // gather puts options together, or tells which of them makes no sense.
 func gather(op string, readOnly bool, opts []Option) (options, error) {
+	if len(opts) == 0 {
+		return options{}, nil
+	}
+	return gatherSome(op, readOnly, opts)
+}
+
+// gatherSome is apart from [gather] because its options have to be allocated.
+func gatherSome(op string, readOnly bool, opts []Option) (options, error) {
 	var o options
 	for _, opt := range opts {
 		if opt == nil {
@@ -90,9 +98,9 @@ func (o *options) pause(normal time.Duration) time.Duration {
 }
 
 // moment is the time that a transaction which begins now is to show; zero is the present.
-func (o *options) moment(now time.Time) txn.Timestamp {
+func (o *options) moment() txn.Timestamp {
 	if o.staleness == 0 {
 		return 0
 	}
-	return max(1, txn.Timestamp(now.Add(-o.staleness).UnixNano()))
+	return max(1, txn.Timestamp(time.Now().Add(-o.staleness).UnixNano()))
 }

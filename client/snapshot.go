@@ -49,16 +49,12 @@ func (s *Snapshot) GetAll(ctx context.Context, keys ...string) ([][]byte, error)
 	}
 	values := make([][]byte, 0, len(keys))
 	for some := range slices.Chunk(keys, txn.MaxReadKeys) { // the moment is the same whenever it is looked at
-		found, err := s.c.read(ctx, "get", reading{at: s.at}, some...)
+		k, err := s.c.read(ctx, "get", reading{at: s.at}, some...)
 		if err != nil {
 			return nil, err
 		}
-		for i := range found {
-			values = append(values, nil)
-			if found[i].Found {
-				values[len(values)-1] = append([]byte{}, found[i].Value...) // empty, but there
-			}
-		}
+		values = appendFound(values, k.values)
+		s.c.release(k)
 	}
 	return values, nil
 }

@@ -27,6 +27,7 @@ type Txn struct {
 	failed    error
 	unwritten error
 	entries   []entry
+	room      *room          // memory of the entries, if it goes back at the end
 	index     map[string]int // of entries, once there are more than a few
 	walks     []*walk        // the scans that were begun
 	sorted    []string       // the keys of the first entries, in order; see ordered
@@ -49,6 +50,16 @@ type entry struct {
 // Begin starts a transaction that the caller ends with Commit or Rollback. Nothing is held anywhere for a
 // transaction that was begun: it may be forgotten.
 func (c *Client) Begin() *Txn { return &Txn{c: c} }
+
+// room is memory for the entries of one transaction after another. A transaction refers to it by its entries alone, and Rollback
+// takes those away from it before the room is used again: one that is kept for longer finds nothing.
+type room struct{ entries []entry }
+
+// begin starts a transaction whose end is sure to come by Rollback.
+func (c *Client) begin(readOnly bool, at txn.Timestamp) *Txn {
+	r := c.rooms.Get().(*room)
+	return &Txn{c: c, readOnly: readOnly, at: at, room: r, entries: r.entries}
+}
 
 // Get returns the value of a key, or [ErrNotFound]. The result is the transaction's own: do not change it.
 //
@@ -127,14 +138,21 @@ func (t *Txn) Commit(ctx context.Context) error {
 	if t.sure {
 		return nil
 	}
-	return t.c.commit(ctx, "commit", "", t.work(), t.scanned())
+	k := t.c.take(errandCommit)
+	t.fill(k, true)
+	return t.c.commit(ctx, k, "")
 }
 
 // Rollback forgets the transaction. After the end of a transaction it does nothing, so that it can be
 // deferred.
 func (t *Txn) Rollback() {
 	t.done = true
-	t.entries, t.index, t.walks, t.sorted = nil, nil, nil, nil
+	if r := t.room; r != nil && cap(t.entries) <= keptKeys {
+		clear(t.entries)
+		r.entries = t.entries[:0]
+		t.c.rooms.Put(r)
+	}
+	t.entries, t.index, t.walks, t.sorted, t.room = nil, nil, nil, nil, nil
 }
 
 // usable checks what every call about a key needs.
@@ -186,16 +204,19 @@ func (t *Txn) fetch(ctx context.Context, op string, keys ...string) error {
 	}
 	// Of a transaction that only reads, the first request may turn out to be the only one.
 	t.sure = t.readOnly && t.at == 0 && len(t.entries) == 0 && len(t.walks) == 0 && len(missing) <= txn.MaxReadKeys && t.c.together(missing)
-	for some := range slices.Chunk(missing, txn.MaxReadKeys) {
-		values, err := t.c.read(ctx, op, reading{at: t.at, linearizable: t.sure}, some...)
+	for rest := missing; len(rest) > 0; { // slices.Chunk would move few to the heap
+		some := rest[:min(len(rest), txn.MaxReadKeys)]
+		rest = rest[len(some):]
+		k, err := t.c.read(ctx, op, reading{at: t.at, linearizable: t.sure}, some...)
 		if err != nil {
 			t.failed = err
 			return err
 		}
 		for i, key := range some {
-			e := t.enter(key)
-			e.read, e.found, e.at, e.value = true, values[i].Found, values[i].At, values[i].Value
+			e, v := t.enter(key), &k.values[i]
+			e.read, e.found, e.at, e.value = true, v.Found, v.At, v.Value
 		}
+		t.c.release(k)
 	}
 	return nil
 }
@@ -248,24 +269,21 @@ func (t *Txn) ordered() []string {
 	return t.sorted
 }
 
-// work is what the transaction asks of the cluster.
-func (t *Txn) work() txn.Work {
-	w := t.seen()
+// fill writes into a call what the transaction has read, and if it is to happen what it writes.
+func (t *Txn) fill(k *call, writes bool) {
 	for i := range t.entries {
-		if e := &t.entries[i]; e.written {
-			w.Writes = append(w.Writes, txn.Write{Key: []byte(e.key), Value: e.value, Delete: e.deleted})
+		e := &t.entries[i]
+		reads := e.read && t.at == 0
+		if !reads && !(writes && e.written) {
+			continue
+		}
+		key := k.key(e.key)
+		if reads {
+			k.work.Reads = append(k.work.Reads, txn.Read{Key: key, Found: e.found, At: e.at})
+		}
+		if writes && e.written {
+			k.write(key, e.value, e.deleted)
 		}
 	}
-	return w
-}
-
-// seen is what the transaction has read.
-func (t *Txn) seen() txn.Work {
-	var w txn.Work
-	for i := range t.entries {
-		if e := &t.entries[i]; e.read && t.at == 0 {
-			w.Reads = append(w.Reads, txn.Read{Key: []byte(e.key), Found: e.found, At: e.at})
-		}
-	}
-	return w
+	k.scanned = t.scanned()
 }

@@ -39,7 +39,7 @@ func (c *Client) repeat(ctx context.Context, op string, readOnly bool, fn func(c
 		return err
 	}
 	return retry(ctx, op, o, func() (bool, error) {
-		return c.attempt(ctx, &Txn{c: c, readOnly: readOnly, at: o.moment(time.Now())}, fn)
+		return c.attempt(ctx, c.begin(readOnly, o.moment()), fn)
 	})
 }
 
@@ -61,7 +61,9 @@ func (c *Client) trust(ctx context.Context, tx *Txn, err error) (again bool, _ e
 	if tx.done || tx.failed != nil || tx.sure || ctx.Err() != nil {
 		return false, err
 	}
-	if e := c.commit(ctx, "commit", "", tx.seen(), tx.scanned()); isConflict(e) {
+	k := c.take(errandCommit)
+	tx.fill(k, false)
+	if e := c.commit(ctx, k, ""); isConflict(e) {
 		return true, e
 	}
 	return false, err
@@ -139,18 +141,20 @@ func (c *Client) Outcome(ctx context.Context, id txn.ID) (Outcome, error) {
 	if id == (txn.ID{}) {
 		return Pending, newError("outcome", "", ErrInvalid, errors.New("no transaction has this ID: it stands in Error.Txn where an outcome is unknown"))
 	}
-	k := c.free.Get().(*call)
-	k.errand, k.about = errandOutcome, id
-	done, err := c.do(ctx, k, "outcome", "")
-	switch {
-	case err != nil:
+	k := c.take(errandOutcome)
+	k.about = id
+	if err := c.do(ctx, k, "outcome", ""); err != nil {
 		return Pending, err
+	}
+	defer c.release(k)
+	switch done := &k.result; {
 	case done.Result == twopc.ResultCommitted:
 		return Committed, nil
 	case done.Result == twopc.ResultConflict, done.Result == twopc.ResultRejected:
 		return Aborted, nil
 	case ctx.Err() != nil:
 		return Pending, nil
+	default:
+		return Pending, failure("outcome", "", done, nil)
 	}
-	return Pending, failure("outcome", "", &done, nil)
 }

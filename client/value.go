@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+
+	"github.com/anodekv/anode/txn"
 )
 
 // UpdateValue is [Client.Update] for a function that has a result. What it returns is the result of the attempt
@@ -50,17 +52,26 @@ func (c *Client) GetMulti(ctx context.Context, keys ...string) ([][]byte, error)
 	if err := c.checkRead(keys); err != nil {
 		return nil, err
 	}
-	found, err := c.read(ctx, "get", reading{linearizable: true}, keys...)
+	k, err := c.read(ctx, "get", reading{linearizable: true}, keys...)
 	if err != nil {
 		return nil, err
 	}
-	values := make([][]byte, len(keys))
-	for i := range found {
-		if found[i].Found {
-			values[i] = append([]byte{}, found[i].Value...) // empty, but there
+	defer c.release(k)
+	return appendFound(make([][]byte, 0, len(keys)), k.values), nil
+}
+
+// appendFound appends values as callers see them: nil stands for a key that does not exist.
+func appendFound(values [][]byte, found []txn.Value) [][]byte {
+	for _, v := range found {
+		switch {
+		case !v.Found:
+			v.Value = nil
+		case v.Value == nil:
+			v.Value = []byte{} // empty, but there
 		}
+		values = append(values, v.Value)
 	}
-	return values, nil
+	return values
 }
 
 // errDiffers ends the transaction of a CompareAndSwap that finds something else.

@@ -224,17 +224,17 @@ func (w *walk) rest() {
 
 // pages fetches one page of each of some shards.
 func (c *Client) pages(ctx context.Context, pages []twopc.Page) ([]txn.ScanReply, error) {
-	k := c.free.Get().(*call)
-	k.errand, k.pages = errandScan, pages
-	done, err := c.do(ctx, k, "scan", "")
-	if err != nil {
+	k := c.take(errandScan)
+	k.pages = pages
+	if err := c.do(ctx, k, "scan", ""); err != nil {
 		return nil, err
 	}
-	if done.Result != twopc.ResultValues {
-		return nil, failure("scan", "", &done, ctx.Err())
+	defer c.release(k)
+	if k.result.Result != twopc.ResultValues {
+		return nil, failure("scan", "", &k.result, ctx.Err())
 	}
-	if len(done.Pages) != len(pages) {
+	if len(k.result.Pages) != len(pages) {
 		return nil, newError("scan", "", ErrInternal, errors.New("a page is missing"))
 	}
-	return done.Pages, nil
+	return k.result.Pages, nil
 }

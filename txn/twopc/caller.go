@@ -1,7 +1,6 @@
 package twopc
 
 import (
-	"container/heap"
 	"math/rand/v2"
 
 	"github.com/anodekv/anode/paxos/wire"
@@ -77,7 +76,7 @@ func (c *caller) start(now wire.Time, k *call) {
 	k.stamp = c.stamp
 	k.place = len(k.route.calls)
 	k.route.calls = append(k.route.calls, k)
-	heap.Push(&c.timers, k)
+	k.timer = untimed
 	c.counted.Sent++
 	c.transmit(now, k, k.route.leader)
 }
@@ -113,7 +112,11 @@ func (c *caller) pushBack(now wire.Time, k *call) {
 
 func (c *caller) reschedule(k *call, due wire.Time) {
 	k.due = due
-	heap.Fix(&c.timers, k.timer)
+	if k.timer == untimed {
+		c.timers.push(k)
+	} else {
+		c.timers.fix(k.timer)
+	}
 }
 
 // backoff is the wait after that many fruitless copies: doubled each time, and spread by half around its
@@ -125,7 +128,7 @@ func (c *caller) backoff(tries int) wire.Duration {
 
 // end forgets a call: it is answered, or nobody wants the answer any more.
 func (c *caller) end(k *call) {
-	heap.Remove(&c.timers, k.timer)
+	c.timers.remove(k.timer)
 	calls := k.route.calls
 	last := len(calls) - 1
 	calls[k.place] = calls[last]
@@ -244,30 +247,72 @@ func obstacle(calls []*call) Cause {
 	return Cause{Group: calls[0].route.group, Silent: true}
 }
 
-// timers orders calls by the time they are due; the stamp decides between equals, so that a replay makes
-// the same choice.
+// untimed is the place among the timers of a call that has none yet.
+const untimed = -1
+
+// timers is a heap of calls by the time they are due; the stamp decides between equals, so that a replay makes the same choice. It
+// is container/heap without its calls through an interface, of which each request took dozens.
 type timers []*call
 
-func (t timers) Len() int { return len(t) }
-func (t timers) Less(i, j int) bool {
+func (t timers) less(i, j int) bool {
 	return t[i].due < t[j].due || t[i].due == t[j].due && t[i].stamp < t[j].stamp
 }
-func (t timers) Swap(i, j int) {
+
+func (t timers) swap(i, j int) {
 	t[i], t[j] = t[j], t[i]
 	t[i].timer, t[j].timer = i, j
 }
-func (t *timers) Push(x any) {
-	k := x.(*call)
+
+func (t *timers) push(k *call) {
 	k.timer = len(*t)
 	*t = append(*t, k)
-}
-func (t *timers) Pop() any {
-	last := len(*t) - 1
-	k := (*t)[last]
-	(*t)[last] = nil
-	*t = (*t)[:last]
-	k.timer = -1
-	return k
+	t.up(k.timer)
 }
 
-var _ heap.Interface = (*timers)(nil)
+// fix puts a call in its place whose time has changed.
+func (t timers) fix(i int) {
+	if !t.down(i) {
+		t.up(i)
+	}
+}
+
+func (t *timers) remove(i int) {
+	last := len(*t) - 1
+	k := (*t)[i]
+	t.swap(i, last)
+	(*t)[last] = nil
+	*t = (*t)[:last]
+	if i < last {
+		t.fix(i)
+	}
+	k.timer = untimed
+}
+
+func (t timers) up(i int) {
+	for i > 0 {
+		above := (i - 1) / 2
+		if !t.less(i, above) {
+			return
+		}
+		t.swap(i, above)
+		i = above
+	}
+}
+
+// down reports whether the call has moved.
+func (t timers) down(i int) (moved bool) {
+	for {
+		next := 2*i + 1
+		if next >= len(t) {
+			return moved
+		}
+		if next+1 < len(t) && t.less(next+1, next) {
+			next++
+		}
+		if !t.less(next, i) {
+			return moved
+		}
+		t.swap(i, next)
+		i, moved = next, true
+	}
+}

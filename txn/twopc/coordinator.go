@@ -89,24 +89,33 @@ type Coordinator struct {
 	nonce uint64
 
 	// These are used again for each transaction or answer; what is in them is of no use in between.
-	letter txn.TxnReply
-	submit txn.Submit
-	bodies [1][]byte
-	parts  [1]Part
+	letter   txn.TxnReply
+	values   txn.ReadReply
+	submit   txn.Submit
+	question txn.ReadRequest
+	parts    [1]Part
+	keyParts []keyPart
+	encoded  []*call
+	// spare are used again for other transactions, some time after they have ended.
+	spare struct {
+		calls   spares[call]
+		gathers spares[gather]
+		deals   spares[deal]
+	}
 
 	links  map[wire.GroupID]*link
 	asks   map[uint64]ask   // by token: what a caller waits for
 	calls  map[uint64]*call // reads and validations, by nonce
 	probes map[txn.ID][]*probe
 	deals  map[uint64]*deal // launched and not finished, by sequence number
-	launch []*deal          // the same in launch order; finished ones stay until all before them are
+	launch fifo             // the same in launch order; finished ones stay until all before them are
 	// waiting counts the transactions that wait for sessions.
 	waiting int
 
 	outcomes remembered
 	stats    CoordinatorStats
 	out      Ready
-	spare    Ready
+	next     Ready // what out is to be next: memory of the last but one
 }
 
 // NewCoordinator returns a coordinator that has not spoken yet.
@@ -182,14 +191,20 @@ func (c *Coordinator) Tick(now wire.Time) {
 // NextDeadline is when Tick has something to do, and false when it never will.
 func (c *Coordinator) NextDeadline() (wire.Time, bool) { return c.nextDue() }
 
-// Ready hands over what is to be sent and told, and forgets it. The slices are good until the next call;
-// bodies are good for ever and must not be written to.
+// Ready hands over what is to be sent and told, and forgets it. The slices, the bodies of what is to be sent, and the lists of
+// values are good until the next call, and must not be written to; the values themselves are the caller's for ever.
 func (c *Coordinator) Ready() Ready {
 	out := c.out
-	clear(c.spare.Done) // lets go of values already delivered
-	clear(c.spare.Send)
-	c.out = Ready{Send: c.spare.Send[:0], Done: c.spare.Done[:0]}
-	c.spare = out
+	for i := range c.next.Done { // lets go of values already delivered
+		clear(c.next.Done[i].Values)
+	}
+	clear(c.next.Done)
+	clear(c.next.Send)
+	c.out = Ready{Send: c.next.Send[:0], Done: c.next.Done[:0]}
+	c.next = out
+	c.spare.calls.rest()
+	c.spare.gathers.rest()
+	c.spare.deals.rest()
 	return out
 }
 
@@ -205,10 +220,10 @@ func (c *Coordinator) Stats() CoordinatorStats {
 
 // mark is the smallest sequence number that is not finished.
 func (c *Coordinator) mark() uint64 {
-	if len(c.launch) == 0 {
+	if c.launch.len() == 0 {
 		return c.nextSeq
 	}
-	return c.launch[0].seq
+	return c.launch.first().seq
 }
 
 func (c *Coordinator) id(d *deal) txn.ID {
@@ -223,9 +238,9 @@ func (c *Coordinator) check() {
 	switch {
 	case c.mark() > c.nextSeq:
 		panic("twopc: the mark passed the next sequence number")
-	case len(c.launch) > 0 && c.launch[0].stage == stageFinished:
+	case c.launch.len() > 0 && c.launch.first().stage == stageFinished:
 		panic("twopc: a finished transaction holds the mark")
-	case len(c.deals) > len(c.launch):
+	case len(c.deals) > c.launch.len():
 		panic("twopc: an unfinished transaction is not in launch order")
 	case len(c.deals)+c.waiting > c.cfg.MaxOpen+reservedOpen:
 		panic("twopc: more unfinished transactions than the limit")

@@ -11,6 +11,7 @@ func (c *Coordinator) finish(k *call) {
 	if k.nonce != 0 {
 		delete(c.calls, k.nonce)
 	}
+	c.dropped(k)
 }
 
 // onRefusal finds the refused call and does what the reason asks for. Refusals are never votes.

@@ -160,10 +160,8 @@ func (c *Coordinator) CommitParts(now wire.Time, token uint64, parts []Part) {
 		c.complete(Completion{Token: token, Result: ResultOverloaded, Cause: c.backlog()})
 		return
 	}
-	d := &deal{token: token, clears: erases}
-	if d.parties = d.only[:]; len(parts) > 1 {
-		d.parties = make([]party, len(parts))
-	}
+	d := c.newDeal(token, len(parts))
+	d.clears = erases
 	for i := range parts {
 		d.parties[i] = party{deal: d, link: c.link(parts[i].Group), work: parts[i].Work}
 	}
@@ -173,8 +171,8 @@ func (c *Coordinator) CommitParts(now wire.Time, token uint64, parts []Part) {
 
 // backlog names the oldest unfinished transaction's obstacle: it is what all others wait behind.
 func (c *Coordinator) backlog() Cause {
-	if len(c.launch) > 0 {
-		if cause := c.launch[0].lastCause(); cause != (Cause{}) {
+	if c.launch.len() > 0 {
+		if cause := c.launch.first().lastCause(); cause != (Cause{}) {
 			return cause
 		}
 	}
@@ -218,21 +216,21 @@ func (c *Coordinator) launchDeal(now wire.Time, d *deal) {
 	}
 	d.seq = c.nextSeq
 	c.nextSeq++
-	kind, bodies := c.encode(d)
-	for i, body := range bodies {
-		if len(body) > c.cfg.MaxBody {
+	calls := c.encode(d)
+	for i, k := range calls {
+		if len(k.body) > c.cfg.MaxBody {
 			d.seq = 0 // it was never sent, and the number is not used again
-			c.abandon(d, ResultRejected, c.tooLarge(d.parties[i].link.group, len(body)))
+			c.abandon(d, ResultRejected, c.tooLarge(d.parties[i].link.group, len(k.body)))
 			return
 		}
 	}
 	d.become(stageVoting)
 	c.deals[d.seq] = d
-	c.launch = append(c.launch, d)
+	c.launch.push(d)
 	for i := range d.parties {
 		d.parties[i].link.open++
 		d.parties[i].link.held++
-		c.callParty(now, &d.parties[i], kind, bodies[i])
+		c.callParty(now, &d.parties[i], calls[i])
 	}
 }
 
@@ -251,21 +249,26 @@ func (c *Coordinator) tooLarge(g wire.GroupID, size int) Cause {
 	return Cause{Group: g, Reason: txn.ReasonTooLarge, Detail: fmt.Sprintf("a request of %d bytes, limit %d", size, c.cfg.MaxBody)}
 }
 
-// encode turns the work into the bytes that are sent, and sent again, to each member.
-func (c *Coordinator) encode(d *deal) (wire.Kind, [][]byte) {
+// encode turns the work into the calls by which each member is asked, with the bytes that are sent, and sent again. They are good
+// until the next transaction is encoded.
+func (c *Coordinator) encode(d *deal) []*call {
+	c.encoded = c.encoded[:0]
+	for range d.parties {
+		c.encoded = append(c.encoded, c.newCall())
+	}
 	mark := d.seq
-	if len(c.launch) > 0 && !mutant.On("mark-runs-ahead") {
+	if c.launch.len() > 0 && !mutant.On("mark-runs-ahead") {
 		mark = c.mark()
 	}
 	if len(d.parties) == 1 {
 		p := &d.parties[0]
 		p.session = p.link.session
 		c.submit = txn.Submit{ID: c.id(d), Session: p.session, Mark: mark, Work: p.work}
-		c.bodies[0] = txn.SubmitBody.Append(nil, &c.submit)
+		k := c.encoded[0]
+		k.kind, k.body = wire.KindSubmit, txn.SubmitBody.Append(k.body, &c.submit)
 		p.work, c.submit = txn.Work{}, txn.Submit{}
-		return wire.KindSubmit, c.bodies[:]
+		return c.encoded
 	}
-	bodies := make([][]byte, len(d.parties))
 	members := make([]Member, len(d.parties))
 	for i := range d.parties {
 		p := &d.parties[i]
@@ -274,10 +277,11 @@ func (c *Coordinator) encode(d *deal) (wire.Kind, [][]byte) {
 	}
 	for i := range d.parties {
 		p := &d.parties[i]
-		bodies[i] = PrepareBody.Append(nil, &Prepare{ID: c.id(d), Mark: mark, Members: members, Work: p.work})
+		k := c.encoded[i]
+		k.kind, k.body = wire.KindPrepare, PrepareBody.Append(k.body, &Prepare{ID: c.id(d), Mark: mark, Members: members, Work: p.work})
 		p.work = txn.Work{}
 	}
-	return wire.KindPrepare, bodies
+	return c.encoded
 }
 
 // relaunch begins a transaction anew, under another number, whose only member has answered that its session is
@@ -316,10 +320,11 @@ func (c *Coordinator) abandon(d *deal, result Result, cause Cause) {
 }
 
 // callParty asks one member, instead of whatever it was asked before.
-func (c *Coordinator) callParty(now wire.Time, p *party, kind wire.Kind, body []byte) {
+func (c *Coordinator) callParty(now wire.Time, p *party, k *call) {
 	c.dropCall(p)
-	p.call = &call{kind: kind, route: &p.link.route, body: body, party: p}
-	c.start(now, p.call)
+	k.route, k.party = &p.link.route, p
+	p.call = k
+	c.start(now, k)
 }
 
 func (c *Coordinator) dropCall(p *party) {
@@ -332,16 +337,17 @@ func (c *Coordinator) dropCall(p *party) {
 // request asks a member for, or tells it, the outcome.
 func (c *Coordinator) request(now wire.Time, p *party, kind wire.Kind) {
 	d, id := p.deal, c.id(p.deal)
-	var body []byte
+	k := c.newCall()
+	k.kind = kind
 	switch kind {
 	case wire.KindCommit:
-		body = CommitBody.Append(nil, &Commit{ID: id, Time: d.time})
+		k.body = CommitBody.Append(k.body, &Commit{ID: id, Time: d.time})
 	case wire.KindAbort:
-		body = AbortBody.Append(nil, &Abort{ID: id, Because: d.because})
+		k.body = AbortBody.Append(k.body, &Abort{ID: id, Because: d.because})
 	case wire.KindResolve:
-		body = ResolveBody.Append(nil, &Resolve{ID: id, Session: p.session})
+		k.body = ResolveBody.Append(k.body, &Resolve{ID: id, Session: p.session})
 	default:
 		panic(fmt.Sprintf("twopc: %v is no request about an outcome", kind))
 	}
-	c.callParty(now, p, kind, body)
+	c.callParty(now, p, k)
 }

@@ -147,7 +147,7 @@ func (s *teller) begin() {
 
 // die ends a client at once, and another one takes its place. What it has sent is on its way.
 func (s *teller) die() {
-	for _, d := range s.c.launch {
+	for _, d := range s.c.launch.all[s.c.launch.passed:] {
 		if d.stage != stageFinished && d.outcome.Result == 0 {
 			s.b.estates = append(s.b.estates, estate{s.c.id(d), s.index})
 			s.unknown = slices.DeleteFunc(s.unknown, func(id txn.ID) bool { return id == s.c.id(d) })
@@ -290,7 +290,7 @@ func (s *teller) turn() {
 	for {
 		r := s.c.Ready()
 		for _, m := range r.Send {
-			s.b.put(packet{target: m.To, asker: bankAddr(s.index, s.life), kind: m.Kind, body: m.Body})
+			s.b.put(packet{target: m.To, asker: bankAddr(s.index, s.life), kind: m.Kind, body: bytes.Clone(m.Body)})
 		}
 		for _, done := range r.Done {
 			if s.answers[done.Token]++; s.answers[done.Token] > 1 {

@@ -20,7 +20,13 @@ var coordinatorMistakes = []struct{ name, what string }{
 // bankSeeds is how many seeds the bank has to notice one mistake.
 const bankSeeds = 1500
 
+// usedAgain is the mistake that the bank does not see, because its copies leave before they are answered.
+const usedAgain = "used-again-at-once"
+
 func TestCoordinatorMutants(t *testing.T) {
+	mutant.Catch(t, usedAgain, "the memory of what has ended is used again while a copy of it is still to be sent", "a story of txn/twopc", func() string {
+		return changesHandedOut(single(t, func(*CoordinatorConfig) {}))
+	})
 	for _, m := range coordinatorMistakes {
 		mutant.Catch(t, m.name, m.what, "the bank of txn/twopc", mutant.Seeds(bankSeeds, bankNotices))
 	}
@@ -39,7 +45,7 @@ func (auditor) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, ar
 
 // Every place in the coordinator that asks for a mutant is in the table, and the other way round.
 func TestCoordinatorMutantsAreListed(t *testing.T) {
-	var listed []string
+	listed := []string{usedAgain}
 	for _, m := range coordinatorMistakes {
 		listed = append(listed, m.name)
 	}

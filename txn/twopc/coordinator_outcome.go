@@ -81,15 +81,20 @@ func (c *Coordinator) retire(d *deal) {
 		l := d.parties[i].link
 		l.open--
 	}
-	passed := 0
-	for passed < len(c.launch) && c.launch[passed].stage == stageFinished {
-		for i := range c.launch[passed].parties {
-			c.launch[passed].parties[i].link.held--
-		}
-		c.launch[passed] = nil
-		passed++
+	for c.launch.len() > 0 && c.launch.first().stage == stageFinished {
+		c.passes(c.launch.pop())
 	}
-	c.launch = c.launch[passed:]
+}
+
+// passes lets the mark pass a finished transaction, which nobody refers to any more.
+func (c *Coordinator) passes(d *deal) {
+	for i := range d.parties {
+		d.parties[i].link.held--
+		if d.parties[i].call != nil {
+			panic("twopc: a finished transaction asks a member")
+		}
+	}
+	c.spare.deals.put(d)
 }
 
 // settle records the outcome and answers everybody who waits for it. The caller of Commit may have been

@@ -1,6 +1,8 @@
 package twopc
 
 import (
+	"slices"
+
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/txn"
 )
@@ -17,42 +19,54 @@ type gather struct {
 // Read asks for keys at the leaders of their shards. A read that is part of a transaction need not be
 // linearizable: the commit validates it.
 func (c *Coordinator) Read(now wire.Time, token uint64, keys [][]byte, linearizable bool) {
-	c.read(now, token, keys, txn.ReadRequest{Linearizable: linearizable})
+	c.question = txn.ReadRequest{Linearizable: linearizable}
+	c.read(now, token, keys)
 }
 
 // ReadAt asks for keys as they were at a time. What it tells is the state after every transaction that
 // committed up to that time, and before all later ones; a transaction that was acknowledged before the call may
 // be later, for clocks differ.
 func (c *Coordinator) ReadAt(now wire.Time, token uint64, keys [][]byte, time txn.Timestamp) {
-	c.read(now, token, keys, txn.ReadRequest{Time: time})
+	c.question = txn.ReadRequest{Time: time}
+	c.read(now, token, keys)
 }
 
-func (c *Coordinator) read(now wire.Time, token uint64, keys [][]byte, request txn.ReadRequest) {
+func (c *Coordinator) read(now wire.Time, token uint64, keys [][]byte) {
 	defer c.check()
 	if !c.admit(token, 0) {
 		return
 	}
-	g := &gather{token: token, values: make([]txn.Value, len(keys))}
-	for _, part := range c.splitKeys(keys) {
-		c.nonce++
-		request.Nonce, request.Keys = c.nonce, part.keys
-		body := txn.ReadRequestBody.Append(nil, &request)
-		k := &call{kind: wire.KindRead, route: &c.link(part.group).route, nonce: c.nonce, body: body, gather: g, slots: part.slots}
-		g.calls = append(g.calls, k)
+	g := c.newGather(token, len(keys))
+	parts := c.splitKeys(keys)
+	for i := range parts {
+		part, k := &parts[i], c.gathers(g, wire.KindRead, parts[i].group)
+		c.question.Nonce, c.question.Keys = k.nonce, part.keys
+		k.body = txn.ReadRequestBody.Append(k.body, &c.question)
+		k.slots = append(k.slots, part.slots...)
+		clear(part.keys)
 	}
+	c.question.Keys = nil
 	c.startGather(now, g, ResultValues)
 }
 
 // validate asks each shard whether what a read-only transaction saw still holds.
 func (c *Coordinator) validate(now wire.Time, token uint64, parts []Part) {
-	g := &gather{token: token}
+	g := c.newGather(token, 0)
 	for i := range parts {
-		c.nonce++
-		request := txn.ValidateRequest{Nonce: c.nonce, Work: parts[i].Work}
-		body := txn.ValidateRequestBody.Append(nil, &request)
-		g.calls = append(g.calls, &call{kind: wire.KindValidate, route: &c.link(parts[i].Group).route, nonce: c.nonce, body: body, gather: g})
+		k := c.gathers(g, wire.KindValidate, parts[i].Group)
+		request := txn.ValidateRequest{Nonce: k.nonce, Work: parts[i].Work}
+		k.body = txn.ValidateRequestBody.Append(k.body, &request)
 	}
 	c.startGather(now, g, ResultCommitted)
+}
+
+// gathers adds a call to a gather, whose body is still to be written.
+func (c *Coordinator) gathers(g *gather, kind wire.Kind, to wire.GroupID) *call {
+	c.nonce++
+	k := c.newCall()
+	k.kind, k.route, k.nonce, k.gather = kind, &c.link(to).route, c.nonce, g
+	g.calls = append(g.calls, k)
+	return k
 }
 
 // startGather sends the calls, unless one is too large to travel or there is nothing to ask.
@@ -64,7 +78,7 @@ func (c *Coordinator) startGather(now wire.Time, g *gather, empty Result) {
 		}
 	}
 	if len(g.calls) == 0 {
-		c.complete(Completion{Token: g.token, Result: empty, Values: g.values, Pages: g.pages})
+		c.completeGather(g, Completion{Result: empty, Values: g.values, Pages: g.pages})
 		return
 	}
 	c.asks[g.token] = ask{gather: g}
@@ -79,9 +93,19 @@ func (c *Coordinator) endGather(g *gather, done Completion) {
 	for _, k := range g.calls {
 		c.finish(k)
 	}
-	g.calls = nil
+	clear(g.calls)
+	g.calls = g.calls[:0]
+	c.completeGather(g, done)
+}
+
+// completeGather answers the caller of a gather that has no call any more.
+func (c *Coordinator) completeGather(g *gather, done Completion) {
 	done.Token = g.token
 	c.complete(done)
+	if cap(g.values) > keptValues {
+		g.values = nil
+	}
+	c.spare.gathers.put(g)
 }
 
 func (c *Coordinator) cancelGather(g *gather) {
@@ -96,12 +120,12 @@ func (c *Coordinator) answer(now wire.Time, k *call, from Target, whole Result) 
 	g := k.gather
 	for i := range g.calls {
 		if g.calls[i] == k {
-			g.calls = append(g.calls[:i], g.calls[i+1:]...)
+			g.calls = slices.Delete(g.calls, i, i+1)
 			break
 		}
 	}
 	if len(g.calls) == 0 {
-		c.complete(Completion{Token: g.token, Result: whole, Values: g.values, Pages: g.pages, Cause: k.cause})
+		c.completeGather(g, Completion{Result: whole, Values: g.values, Pages: g.pages, Cause: k.cause})
 	}
 }
 
@@ -116,8 +140,9 @@ func (c *Coordinator) pending(kind wire.Kind, nonce uint64, from Target) *call {
 }
 
 func (c *Coordinator) onValues(now wire.Time, from Target, body []byte) {
-	var r txn.ReadReply
-	if txn.ReadReplyBody.Decode(body, &r) != nil {
+	r := &c.values
+	*r = txn.ReadReply{Values: r.Values[:0]}
+	if txn.ReadReplyBody.DecodeShared(body, r) != nil {
 		c.ignore(IgnoredMalformed)
 		return
 	}
@@ -130,7 +155,11 @@ func (c *Coordinator) onValues(now wire.Time, from Target, body []byte) {
 		return
 	}
 	for i, slot := range k.slots {
-		k.gather.values[slot] = r.Values[i]
+		v := &k.gather.values[slot]
+		*v = r.Values[i]
+		if v.Value != nil { // it lives in the datagram
+			v.Value = append(make([]byte, 0, len(v.Value)), v.Value...)
+		}
 	}
 	c.answer(now, k, from, ResultValues)
 }

@@ -15,7 +15,8 @@ type Target struct {
 
 func (t Target) String() string { return fmt.Sprintf("%v %v", t.Group, t.Replica) }
 
-// Outgoing is a request to be sent. The body is shared with later copies of the request.
+// Outgoing is a request to be sent. The body is shared with later copies of the request, and used again for others after the
+// next Ready.
 type Outgoing struct {
 	To   Target
 	Kind wire.Kind
@@ -67,7 +68,7 @@ type Completion struct {
 	// ID is the transaction's, once it has one; reads and read-only transactions have none.
 	ID     txn.ID
 	Result Result
-	// Values answers a read, one per key, in the order of the keys asked.
+	// Values answers a read, one per key, in the order of the keys asked. The list is used again after the next Ready.
 	Values []txn.Value
 	// Pages answers a scan, one per page asked for, in their order.
 	Pages []txn.ScanReply

@@ -22,14 +22,14 @@ func (c *Coordinator) Scan(now wire.Time, token uint64, pages []Page) {
 	if !c.admit(token, 0) {
 		return
 	}
-	g := &gather{token: token, pages: make([]txn.ScanReply, len(pages))}
+	g := c.newGather(token, 0)
+	g.pages = make([]txn.ScanReply, len(pages))
 	for i := range pages {
-		c.nonce++
+		k := c.gathers(g, wire.KindScan, pages[i].Group)
 		request := pages[i].ScanRequest
-		request.Nonce = c.nonce
-		body := txn.ScanRequestBody.Append(nil, &request)
-		k := &call{kind: wire.KindScan, route: &c.link(pages[i].Group).route, nonce: c.nonce, body: body, gather: g, slots: []int{i}}
-		g.calls = append(g.calls, k)
+		request.Nonce = k.nonce
+		k.body = txn.ScanRequestBody.Append(k.body, &request)
+		k.slots = append(k.slots, i)
 	}
 	c.startGather(now, g, ResultValues)
 }

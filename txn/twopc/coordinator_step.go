@@ -250,8 +250,8 @@ type Part struct {
 
 // split cuts work by shard, in ascending order of group. The parts are good until the next call.
 func (c *Coordinator) split(work *txn.Work) []Part {
-	if len(work.Reads) == 0 && len(work.Writes) == 1 {
-		c.parts[0] = Part{Group: wire.GroupID(c.cfg.Map.Of(work.Writes[0].Key)), Work: txn.Work{Writes: work.Writes}}
+	if g, one := c.together(work); one {
+		c.parts[0] = Part{Group: g, Work: *work}
 		return c.parts[:]
 	}
 	var parts []Part
@@ -265,6 +265,25 @@ func (c *Coordinator) split(work *txn.Work) []Part {
 	}
 	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.Group, b.Group) })
 	return parts
+}
+
+// together returns the group that owns all keys of a work, if it is one.
+func (c *Coordinator) together(work *txn.Work) (g wire.GroupID, one bool) {
+	for i := range work.Writes {
+		of := wire.GroupID(c.cfg.Map.Of(work.Writes[i].Key))
+		if i > 0 && of != g {
+			return 0, false
+		}
+		g = of
+	}
+	for i := range work.Reads {
+		of := wire.GroupID(c.cfg.Map.Of(work.Reads[i].Key))
+		if i+len(work.Writes) > 0 && of != g {
+			return 0, false
+		}
+		g = of
+	}
+	return g, len(work.Reads)+len(work.Writes) > 0
 }
 
 // partOf finds the work of the shard that owns key, or adds it.
@@ -286,18 +305,21 @@ type keyPart struct {
 	slots []int
 }
 
+// splitKeys cuts keys by shard, in ascending order of group. The parts are good until the next call.
 func (c *Coordinator) splitKeys(keys [][]byte) []keyPart {
-	var parts []keyPart
+	parts := c.keyParts[:0]
 	for slot, key := range keys {
 		g := wire.GroupID(c.cfg.Map.Of(key))
 		i := slices.IndexFunc(parts, func(p keyPart) bool { return p.group == g })
 		if i < 0 {
 			i = len(parts)
-			parts = append(parts, keyPart{group: g})
+			parts = slices.Grow(parts, 1)[:i+1]
+			parts[i] = keyPart{group: g, keys: parts[i].keys[:0], slots: parts[i].slots[:0]}
 		}
 		parts[i].keys = append(parts[i].keys, key)
 		parts[i].slots = append(parts[i].slots, slot)
 	}
 	slices.SortFunc(parts, func(a, b keyPart) int { return cmp.Compare(a.group, b.group) })
+	c.keyParts = parts
 	return parts
 }
