@@ -78,6 +78,7 @@ The log goes to standard error, a line for each event; with -o json each is an o
 				return err
 			}
 			context.AfterFunc(ctx, func() { release(); node.Stop() })
+			go useHugePages(ctx)
 			if os.Getenv("GOMEMLIMIT") == "" {
 				go holdMemory(ctx, node)
 			}
