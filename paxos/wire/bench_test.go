@@ -25,6 +25,22 @@ func BenchmarkDecodeSubmit(b *testing.B)    { benchDecode(b, txn.SubmitBody, put
 func BenchmarkEncodeReadReply(b *testing.B) { benchEncode(b, txn.ReadReplyBody, read100()) }
 func BenchmarkDecodeReadReply(b *testing.B) { benchDecode(b, txn.ReadReplyBody, read100()) }
 
+// What a replica pays to read a transaction out of its log.
+func BenchmarkDecodeSharedSubmit(b *testing.B) {
+	v := put100()
+	for i := range 2 {
+		v.Work.Reads = append(v.Work.Reads, txn.Read{Key: make([]byte, 16), Found: true, At: txn.Position{Op: 81234, Index: uint32(i)}})
+	}
+	v.Work.Writes = append(v.Work.Writes, v.Work.Writes[0])
+	body := txn.SubmitBody.Append(nil, v)
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := txn.SubmitBody.DecodeShared(body, v); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func benchEncode[T any](b *testing.B, c wire.Codec[T], v *T) {
 	b.ReportAllocs()
 	var dst []byte

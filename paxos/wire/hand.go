@@ -3,8 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
-	"reflect"
 	"sync"
+	"unsafe"
 )
 
 // Decoder reads a body of a kind that was defined by [DefineHand]. After the first mistake in the bytes it returns
@@ -117,17 +117,8 @@ func (d *Decoder) End(fields, known int) {
 
 // DecodeList reads a list. The elements live in room, if that is large enough.
 func DecodeList[T any](d *Decoder, room []T, elem func(*Decoder, *T)) []T {
-	c, n, err := d.head()
-	switch {
-	case err == nil && c == classNil:
-		return nil
-	case err == nil && c != classArray:
-		err = errType
-	case err == nil:
-		err = d.spend(n * int(reflect.TypeFor[T]().Size()))
-	}
-	if err != nil {
-		d.fail(err)
+	n, ok := d.list(int(unsafe.Sizeof(*new(T))))
+	if !ok {
 		return nil
 	}
 	list := room[:0]
@@ -142,8 +133,34 @@ func DecodeList[T any](d *Decoder, room []T, elem func(*Decoder, *T)) []T {
 	return list
 }
 
+// list begins a list of elements of so many bytes in memory, and returns how many follow. There are none in one that is absent, nor in
+// what is no list.
+func (d *Decoder) list(elemBytes int) (n int, ok bool) {
+	if len(d.b) > 0 && d.b[0] == 0xc0 { // as nearly all lists of ranges
+		d.b = d.b[1:]
+		return 0, false
+	}
+	c, n, err := d.head()
+	switch {
+	case err == nil && c != classArray:
+		err = errType
+	case err == nil:
+		err = d.spend(n * elemBytes)
+	}
+	if err != nil {
+		d.fail(err)
+		return 0, false
+	}
+	return n, true
+}
+
 // Bytes reads a byte slice.
 func (d *Decoder) Bytes() []byte {
+	if b := d.b; len(b) > 1 && b[0] == 0xc4 && int(b[1]) <= len(b)-2 { // as nearly all keys and values
+		n := 2 + int(b[1])
+		d.b = b[n:]
+		return d.hold(b[2:n:n])
+	}
 	c, n, err := d.head()
 	switch {
 	case err != nil:
@@ -157,10 +174,15 @@ func (d *Decoder) Bytes() []byte {
 	}
 	b := d.b[:n:n]
 	d.b = d.b[n:]
+	return d.hold(b)
+}
+
+// hold returns bytes of the body as they may be kept.
+func (d *Decoder) hold(b []byte) []byte {
 	if d.share {
 		return b
 	}
-	return append(make([]byte, 0, n), b...)
+	return append(make([]byte, 0, len(b)), b...)
 }
 
 // DecodeElem reads a byte slice as an element of a list; [AppendElem] is its counterpart.
@@ -182,6 +204,11 @@ func (d *Decoder) Bool() bool {
 
 // Uint reads an integer that an unsigned type of so many bits can hold.
 func (d *Decoder) Uint(bits int) uint64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 {
+		u := uint64(d.b[0])
+		d.b = d.b[1:]
+		return u
+	}
 	u, negative := d.integer()
 	if negative || bits < 64 && u>>bits != 0 {
 		d.fail(errRange)
