@@ -29,6 +29,8 @@ type echo struct {
 	timer    *time.Timer
 
 	mu      sync.Mutex
+	asked   int // requests
+	sends   int // and in how many goes they came
 	out     *transport.Outbox
 	arrived [][]byte // the answers
 	lent    [][]byte // those that were handed out last
@@ -43,14 +45,14 @@ type echo struct {
 }
 
 // openEcho returns a client that an echo answers.
-func openEcho(t testing.TB) *client.Client {
+func openEcho(t testing.TB) (*client.Client, *echo) {
 	e := &echo{t: t, bell: make(chan struct{}, 1), timer: time.NewTimer(time.Hour), out: transport.NewOutbox(0)}
 	nodes := []shard.Node{{Name: "n", Host: "10.0.0.1", Port: 7000}}
 	e.topology = shard.Topology{Cluster: 77, Map: shard.Map{Version: 1, Shards: 1}, Nodes: nodes, Groups: shard.Place(nodes, 1, 1)}
 	db, err := client.Open(t.Context(), client.Config{Servers: []string{"10.0.0.1:7000"}, Conn: e})
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
-	return db
+	return db, e
 }
 
 func (e *echo) Local() wire.Addr       { return netip.MustParseAddrPort("10.0.1.1:1") }
@@ -92,10 +94,12 @@ func (e *echo) take(into []transport.Datagram) (n int) {
 func (e *echo) Send(batch []transport.Datagram) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.sends++
 	for _, d := range batch {
 		for b := d.Data; len(b) > 0; {
 			f, _, rest, err := wire.Parse(b)
 			must(e.t, err)
+			e.asked++
 			e.answer(&f)
 			b = rest
 		}
@@ -192,7 +196,8 @@ var deedAllocations = map[string]float64{"get": 1, "put": 0, "rmw2": 4, "view": 
 func TestDeedAllocations(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for name, deed := range deeds(openEcho(t)) {
+	db, _ := openEcho(t)
+	for name, deed := range deeds(db) {
 		for range 100 {
 			must(t, deed(ctx))
 		}
@@ -206,7 +211,8 @@ func BenchmarkDeeds(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		for _, name := range []string{"get", "put", "rmw2", "view"} {
 			b.Run(fmt.Sprint(name, "/", callers), func(b *testing.B) {
-				deed := deeds(openEcho(b))[name]
+				db, e := openEcho(b)
+				deed := deeds(db)[name]
 				ctx, cancel := context.WithTimeout(b.Context(), time.Hour)
 				defer cancel()
 				must(b, deed(ctx))
@@ -224,6 +230,9 @@ func BenchmarkDeeds(b *testing.B) {
 					})
 				}
 				all.Wait()
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				b.ReportMetric(float64(e.asked)/float64(e.sends), "requests/send")
 			})
 		}
 	}

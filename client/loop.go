@@ -81,6 +81,8 @@ type loop struct {
 	token   uint64
 	pending map[uint64]*call
 	taken   []order // memory for those that a turn takes
+	// answered is how many callers were answered and have not asked again since. It is a guess: some never will.
+	answered int
 
 	idle      time.Duration // idleWait but in tests
 	asleep    wire.Time     // until when the loop sleeps if nothing arrives
@@ -120,6 +122,7 @@ func (l *loop) serve(c *call) bool {
 	if l.over || l.closing.Load() || len(l.pending) > 0 || !l.orders.empty() {
 		return false
 	}
+	l.answered = 0
 	now := l.now()
 	l.begin(now, c)
 	l.coord.Tick(now)
@@ -175,6 +178,7 @@ func (l *loop) turn(in []transport.Datagram) (wait time.Duration, over bool) {
 	for i := range in {
 		transport.Each(in[i].Data, l.keys, func(f wire.Frame) { l.receive(now, &f) })
 	}
+	l.assemble()
 	l.takeOrders(now)
 	l.coord.Tick(now)
 	l.flush()
@@ -199,9 +203,23 @@ func (l *loop) receive(now wire.Time, f *wire.Frame) {
 	l.coord.Step(now, twopc.Target{Group: f.Group, Replica: f.Sender}, f.Kind, f.Body)
 }
 
+// assemble lets callers who were answered a moment ago ask again before their requests are taken. The first of them wakes
+// the loop, and would be sent alone, at the price of a datagram here and of a turn at the leader, where all of
+// them can share one. It waits for as long as more of them come with each turn of the scheduler, which is a microsecond or two.
+func (l *loop) assemble() {
+	for n := l.orders.len(); n > 0 && n < l.answered; {
+		runtime.Gosched()
+		before := n
+		if n = l.orders.len(); n == before {
+			return
+		}
+	}
+}
+
 // takeOrders takes what is queued now, and no more: a turn must end.
 func (l *loop) takeOrders(now wire.Time) {
 	l.taken = l.orders.take(l.taken)
+	l.answered = max(0, l.answered-len(l.taken))
 	defer clear(l.taken)
 	for _, o := range l.taken {
 		if o.cancel {
@@ -248,6 +266,7 @@ func (l *loop) flush() {
 	for i := range r.Done {
 		l.deliver(&r.Done[i])
 	}
+	l.answered = min(l.answered+len(r.Done), queueLength)
 	if len(r.Done) > 1 {
 		// Those who were answered often ask again at once: let them, before looking for more, so that what they ask
 		// leaves in one datagram. For one alone that would only cost a turn of the scheduler.

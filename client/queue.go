@@ -63,6 +63,9 @@ func (q *queue) take(before []order) []order {
 // empty reports whether nothing waits.
 func (q *queue) empty() bool { return q.some.Load() == 0 }
 
+// len is how much waits.
+func (q *queue) len() int { return int(q.some.Load()) }
+
 // close makes put fail from now on.
 func (q *queue) close() {
 	q.mu.Lock()
