@@ -11,9 +11,9 @@ import (
 
 // inPages reports an op of the log whose body lies in memory that is to be used again.
 func (l *oplog) inPages() (op Op, some bool) {
-	for i, body := range l.bodies {
-		for _, pages := range [][][]byte{l.pages.dropped, l.pages.idle} {
-			for _, page := range pages {
+	for _, pages := range [][][]byte{l.pages.dropped, l.pages.idle} {
+		for _, page := range pages {
+			for i, body := range l.bodies {
 				if overlap(body, page[:cap(page)]) {
 					return l.base + Op(i) + 1, true
 				}
