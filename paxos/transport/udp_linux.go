@@ -27,9 +27,10 @@ type udpConn struct {
 	open   sync.RWMutex
 	closed atomic.Bool
 
-	// A sleeper sets its deadline, then sleeping, then looks at woken; Wake sets woken, then looks at
+	// A sleeper sets sleeping, then its deadline if need be, then looks at woken; Wake sets woken, then looks at
 	// sleeping and moves the deadline into the past. One of them sees the other, so that no wake is lost
-	// and a busy owner costs Wake next to nothing.
+	// and a busy owner costs Wake next to nothing. A deadline that comes too early, such as one by which an earlier wait
+	// was ended late, makes the sleeper set another.
 	sleeping atomic.Bool
 	woken    atomic.Bool
 
@@ -101,7 +102,7 @@ func setBuffer(fd, force, plain, bytes int) error {
 func (c *udpConn) Local() wire.Addr { return c.local }
 
 func (c *udpConn) Wake() {
-	if !c.woken.Swap(true) && c.sleeping.Load() {
+	if !c.woken.Load() && !c.woken.Swap(true) && c.sleeping.Load() {
 		c.ring()
 	}
 }

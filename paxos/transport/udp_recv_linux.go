@@ -46,6 +46,8 @@ type receiver struct {
 	into    []Datagram
 	n       int
 	err     error
+	// armed is the read deadline that was set last, but for those by which a sleeper is woken.
+	armed time.Time
 }
 
 func (r *receiver) init(c *udpConn) {
@@ -87,29 +89,56 @@ func (c *udpConn) Recv(into []Datagram, wait time.Duration) (int, error) {
 
 // sleep waits until something has arrived, somebody wakes it, or the time has passed.
 func (c *udpConn) sleep(into []Datagram, wait time.Duration) (int, error) {
-	r := &c.recv
-	if err := c.file.SetReadDeadline(time.Now().Add(wait)); err != nil {
-		return 0, c.errClosed("receive")
-	}
+	now := time.Now()
+	until := now.Add(wait)
 	c.sleeping.Store(true)
 	defer c.sleeping.Store(false)
-	if c.woken.Load() || c.closed.Load() {
-		return c.receive(into)
+	for {
+		if err := c.arm(now, until); err != nil {
+			return 0, c.errClosed("receive")
+		}
+		if c.woken.Load() || c.closed.Load() {
+			return c.receive(into)
+		}
+		n, passed, err := c.await(into)
+		if n > 0 || err != nil || !passed || c.woken.Load() || c.closed.Load() {
+			return n, err
+		}
+		c.recv.armed = time.Time{}
+		if now = time.Now(); !now.Before(until) {
+			return 0, nil
+		}
 	}
+}
+
+// arm sees to it that a wait ends by a time. A deadline that was set for an earlier wait, and ends this one too early, is left
+// as it is: to set one costs as much as a tenth of a lone request, and a few useless wakes in a second do not.
+func (c *udpConn) arm(now, until time.Time) error {
+	if r := &c.recv; r.armed.After(until) || !r.armed.After(now) {
+		r.armed = until
+		return c.file.SetReadDeadline(until)
+	}
+	return nil
+}
+
+// await waits in the poller until something has arrived, or until the deadline has passed.
+func (c *udpConn) await(into []Datagram) (n int, passed bool, err error) {
 	c.counters.waitCalls.Add(1)
+	r := &c.recv
 	r.into, r.n, r.err = into, 0, nil
-	err := c.raw.Read(r.attempt)
+	err = c.raw.Read(r.attempt)
 	r.into = nil
-	passed := err == nil || errors.Is(err, os.ErrDeadlineExceeded)
-	if passed && r.n == 0 && r.err == nil {
+	passed = errors.Is(err, os.ErrDeadlineExceeded)
+	switch {
+	case r.n > 0 || r.err != nil:
+		return r.n, false, r.err
+	case passed, err == nil:
 		// When the process was stopped, the poller's clock may tell first that the time has passed, and not that something
 		// has arrived meanwhile. Who hears nothing then takes the others for dead.
-		return c.receive(into)
+		n, err = c.receive(into)
+		return n, passed, err
 	}
-	if r.n > 0 || r.err != nil || passed && !c.closed.Load() {
-		return r.n, r.err
-	}
-	return 0, c.errClosed("receive")
+	return 0, false, c.errClosed("receive")
 }
 
 // receive takes what has arrived and does not wait.
