@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,7 +37,8 @@ func (s *scout) find(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.conn == nil {
+	own := s.conn == nil
+	if own {
 		if s.conn, err = transport.Listen(anyPort(servers[0]), transport.Options{DatagramBytes: s.cfg.DatagramBytes}); err != nil {
 			return err
 		}
@@ -44,7 +46,13 @@ func (s *scout) find(ctx context.Context) error {
 	if err := s.ask(ctx, servers); err != nil {
 		return err
 	}
-	return s.locate(ctx)
+	if err := s.locate(ctx); err != nil {
+		return err
+	}
+	if own && s.cfg.DatagramBytes == 0 {
+		s.cfg.DatagramBytes = transport.BytesTo(slices.Concat(s.addrs...))
+	}
+	return nil
 }
 
 // resolveAll looks up the servers. It is content with one that resolves.
