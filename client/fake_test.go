@@ -149,13 +149,11 @@ func (f *fake) apply(g *fakeGroup, out *transport.Outbox) {
 		for _, a := range r.Replies {
 			f.reply(g, g.leader(), out, a)
 		}
-		g.confirmed += len(r.Confirm)
-		for _, ticket := range r.Confirm {
-			g.p.Confirmed(clock(), ticket)
-		}
+		g.confirmed += r.Confirm.Reads
+		g.p.Confirmed(clock(), r.Confirm.Number)
 		if len(r.Propose) > 0 {
 			g.p.Apply(g.p.Applied()+1, txn.Timestamp(clock()), r.Propose)
-		} else if len(r.Confirm) == 0 {
+		} else if r.Confirm.Reads == 0 {
 			return
 		}
 	}

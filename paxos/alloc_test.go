@@ -59,6 +59,33 @@ func TestHotPathAllocations(t *testing.T) {
 	}
 }
 
+// Nor do reads, which go to the followers and back in a round.
+func TestReadsAllocateNothing(t *testing.T) {
+	p := newHotPath(t, 10)
+	ticket := uint64(0)
+	read := func() {
+		ticket++
+		if err := p.leader.Read(0, ticket, 10); err != nil {
+			t.Fatal(err)
+		}
+		r := p.leader.Ready()
+		p.sent[0].Frame = r.Send[0].Frame
+		p.follower.Step(0, p.sent[0])
+		r = p.follower.Ready()
+		p.sent[1].Frame = r.Send[0].Frame
+		p.leader.Step(0, p.sent[1])
+		if r = p.leader.Ready(); len(r.Confirmed) != 1 || r.Confirmed[0] != ticket {
+			t.Fatalf("confirmed: %v", r.Confirmed)
+		}
+	}
+	if n := testing.AllocsPerRun(1000, read); n != 0 {
+		t.Errorf("%v allocations on the way of a read", n)
+	}
+	if got := p.leader.State().Reads; got != (ReadCounts{ByRound: 10 * ticket}) {
+		t.Errorf("%+v after %d tickets of 10 reads", got, ticket)
+	}
+}
+
 func BenchmarkHotPath(b *testing.B) {
 	p := newHotPath(b, 100)
 	b.ReportAllocs()

@@ -171,7 +171,7 @@ func (g *group) propose(h *host, command string) error {
 
 func (g *group) read(h *host, ticket uint64) error {
 	before := h.core.State().Reads.ByLease
-	err := h.core.Read(h.clock(g.now), ticket)
+	err := h.core.Read(h.clock(g.now), ticket, 1)
 	if err == nil {
 		g.auditor.asked(ticket)
 		g.auditor.readBy(h, ticket, h.core.State().Reads.ByLease > before)

@@ -25,9 +25,12 @@ type leading struct {
 	wall  int64
 	batch Batch // being encoded: here it need not be allocated
 
-	waiting []uint64 // reads that wait for a round
-	rounds  []round  // rounds under way, oldest first
-	probe   uint64   // nonce of the latest
+	// tickets are those of the rounds under way, oldest first, and then of the reads that wait for one. Invariant: there are
+	// as many as the rounds and waiting count.
+	tickets []uint64
+	waiting gathered
+	rounds  []round // oldest first
+	probe   uint64  // nonce of the latest
 
 	ops, beats sendings // when ops and nonces were first sent, for leases
 }
@@ -55,7 +58,7 @@ func (c *Core) tickLeading() {
 	}
 	if c.heardFollowers() < c.f && !mutant.On("never-silent") {
 		c.lead.silent = true
-		c.lead.queue, c.lead.waiting, c.lead.rounds = queue{}, nil, nil
+		c.lead.queue, c.lead.tickets, c.lead.waiting, c.lead.rounds = queue{}, nil, gathered{}, nil
 		return
 	}
 	if c.now >= c.lead.beatAt {

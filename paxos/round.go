@@ -1,6 +1,8 @@
 package paxos
 
 import (
+	"slices"
+
 	"github.com/anodekv/anode/internal/mutant"
 	"github.com/anodekv/anode/paxos/wire"
 )
@@ -9,12 +11,15 @@ import (
 // read-index of Ongaro's thesis, section 6.4. Question and sign are bare headers with a nonce in place of the chosen op,
 // so that a fast path that is armed can answer: being armed is being normal in the view.
 
-// round is a set of reads that are confirmed when f followers have given a sign for its nonce or a later one.
+// round is for reads that are confirmed when f followers have given a sign for its nonce or a later one.
 type round struct {
-	nonce   uint64
-	allAt   Time // when all followers are asked
-	tickets []uint64
+	nonce uint64
+	allAt Time // when all followers are asked
+	asked gathered
 }
+
+// gathered counts the tickets of reads that came one after the other, and the reads.
+type gathered struct{ tickets, reads int }
 
 const (
 	// maxRounds bounds the read rounds in flight; under load further reads gather into the next one.
@@ -25,43 +30,47 @@ const (
 )
 
 // Read asks whether this replica is still the leader: by its lease at this moment, or by a round of signs that are
-// given after now. The ticket comes back in Ready.Confirmed; if leadership is lost before, it never does.
-func (c *Core) Read(now Time, ticket uint64) error {
+// given after now. The ticket stands for so many reads. It comes back in Ready.Confirmed; if leadership is lost before, it
+// never does.
+func (c *Core) Read(now Time, ticket uint64, reads int) error {
 	c.now = now
 	if !c.serving() {
 		return ErrNotServing
 	}
 	if c.leased(now) {
-		c.reads.ByLease++
+		c.reads.ByLease += uint64(reads)
 		c.out.Confirmed = append(c.out.Confirmed, ticket)
 		return nil
 	}
-	if len(c.lead.waiting) >= c.cfg.Limits.Reads {
+	l := &c.lead
+	if l.waiting.reads >= c.cfg.Limits.Reads {
 		return ErrFull
 	}
-	c.lead.waiting = append(c.lead.waiting, ticket)
+	l.tickets = append(l.tickets, ticket)
+	l.waiting.tickets++
+	l.waiting.reads += reads
 	return nil
 }
 
 // startRound asks on behalf of the reads that wait.
 func (c *Core) startRound() {
 	l := &c.lead
-	if len(l.waiting) == 0 || len(l.rounds) >= maxRounds {
+	if l.waiting.tickets == 0 || len(l.rounds) >= maxRounds {
 		return
 	}
 	l.probe++
 	l.rounds = append(l.rounds, round{l.probe, c.now.Add(probePatience), l.waiting})
-	l.waiting = nil
-	for _, r := range c.prompt() {
+	l.waiting = gathered{}
+	var order [wire.MaxReplicas]ReplicaID
+	for _, r := range c.prompt(order[:0]) {
 		c.send(r, c.probe())
 	}
 	c.confirm()
 }
 
-// prompt lists f followers: those that gave the latest signs. More would only be more work for them.
-func (c *Core) prompt() []ReplicaID {
-	var order [wire.MaxReplicas]ReplicaID
-	all := order[:0]
+// prompt lists f followers, in the room of an empty list: those that gave the latest signs. More would only be more work for
+// them.
+func (c *Core) prompt(all []ReplicaID) []ReplicaID {
 	for i := range c.cfg.Replicas {
 		r := ReplicaID(i)
 		if r == c.cfg.Self {
@@ -123,9 +132,11 @@ func (c *Core) stepSign(m *Message) {
 func (c *Core) confirm() {
 	l := &c.lead
 	for len(l.rounds) > 0 && c.signs(l.rounds[0].nonce) >= c.f && !l.silent {
-		c.reads.ByRound += uint64(len(l.rounds[0].tickets))
-		c.out.Confirmed = append(c.out.Confirmed, l.rounds[0].tickets...)
-		l.rounds = l.rounds[1:]
+		asked := l.rounds[0].asked
+		c.reads.ByRound += uint64(asked.reads)
+		c.out.Confirmed = append(c.out.Confirmed, l.tickets[:asked.tickets]...)
+		l.tickets = slices.Delete(l.tickets, 0, asked.tickets)
+		l.rounds = slices.Delete(l.rounds, 0, 1)
 	}
 }
 

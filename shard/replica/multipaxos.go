@@ -81,10 +81,10 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 			e.participant.TurnedAway(command)
 		}
 	}
-	for _, ticket := range p.Confirm {
-		// A read that is not taken is refused by the participant when it has waited too long: it bounds
+	if p.Confirm.Reads > 0 {
+		// Reads that are not taken are refused by the participant when they have waited too long: it bounds
 		// those that wait, below what the core takes.
-		_ = e.core.Read(t.Now, ticket)
+		_ = e.core.Read(t.Now, p.Confirm.Number, p.Confirm.Reads)
 	}
 	out := Ready{Fence: r.Fence, Persist: r.Persist, Over: r.Over, Lost: r.Role != nil && r.Role.Lost,
 		Disagrees: r.Disagrees, Send: r.Send, Arm: r.Arm != nil}
@@ -97,7 +97,7 @@ func (e *MultiPaxos) Ready(t Instant) Ready {
 	for _, m := range p.Ask {
 		out.Abroad = append(out.Abroad, Abroad{m.To.Group, m.To.Replica, m.Kind, m.Body})
 	}
-	out.More = !r.Empty() || len(p.Propose)+len(p.Confirm)+len(p.Ask)+len(p.Replies) > 0
+	out.More = !r.Empty() || len(p.Propose)+p.Confirm.Reads+len(p.Ask)+len(p.Replies) > 0
 	return out
 }
 

@@ -98,6 +98,47 @@ func TestReadsAtOnceAllocateNothing(t *testing.T) {
 	}
 }
 
+// readInLine has as many reads as come in one turn confirmed, and answered.
+func (p *hotPath) readInLine(t testing.TB, request *txn.ReadRequest, reads int) {
+	for range reads {
+		request.Nonce++
+		p.body = txn.ReadRequestBody.Append(p.body[:0], request)
+		p.leader.Request(0, alice, wire.KindRead, p.body)
+	}
+	r := p.leader.Ready()
+	p.leader.Confirmed(0, r.Confirm.Number)
+	if r = p.leader.Ready(); len(r.Replies) != reads || r.Replies[0].Kind != wire.KindReadReply {
+		t.Fatalf("answered with %v", r.Replies)
+	}
+}
+
+// Nor does a read that waits for the leader's round, in the memory of those before.
+func TestLinearizableReadsAllocateNothing(t *testing.T) {
+	p := newHotPath(t)
+	request := txn.ReadRequest{Linearizable: true, Keys: [][]byte{p.submit.Work.Writes[0].Key, []byte("absent")}}
+	read := func() {
+		p.readInLine(t, &request, 64)
+		p.readInLine(t, &request, 1)
+	}
+	for range 100 {
+		read()
+	}
+	if n := testing.AllocsPerRun(1000, read); n != 0 {
+		t.Errorf("%v allocations for 65 reads", n)
+	}
+}
+
+func BenchmarkLinearizableReads(b *testing.B) {
+	p := newHotPath(b)
+	request := txn.ReadRequest{Linearizable: true, Keys: [][]byte{p.submit.Work.Writes[0].Key}}
+	const reads = 10
+	b.ReportAllocs()
+	for b.Loop() {
+		p.readInLine(b, &request, reads)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/reads, "ns/read")
+}
+
 func BenchmarkHotPath(b *testing.B) {
 	p := newHotPath(b)
 	b.ReportAllocs()

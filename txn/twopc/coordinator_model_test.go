@@ -264,10 +264,8 @@ func (b *bank) log(s *bankShard) {
 		for _, m := range r.Ask {
 			b.put(packet{target: m.To, asker: shardAddr(Target{s.cfg.Group, s.leader()}), kind: m.Kind, body: m.Body})
 		}
-		for _, ticket := range r.Confirm {
-			s.Confirmed(b.now, ticket)
-		}
-		if len(r.Propose) == 0 && len(r.Confirm) == 0 {
+		s.Confirmed(b.now, r.Confirm.Number)
+		if len(r.Propose) == 0 && r.Confirm.Reads == 0 {
 			return
 		}
 		if len(r.Propose) > 0 {

@@ -164,9 +164,9 @@ type ParticipantReady struct {
 	// Propose holds commands for the log, in order. Each stays as it is until it is applied or turned away, or the reign is
 	// over.
 	Propose [][]byte
-	// Confirm holds tickets of reads: each wants a round in which followers confirm the leadership,
-	// begun after the ticket was handed out, and then [Participant.Confirmed].
-	Confirm []uint64
+	// Confirm is for the reads that came since the last call. They want a round in which followers confirm the leadership,
+	// begun after this, and then [Participant.Confirmed].
+	Confirm Ticket
 	// Ask holds questions for replicas of other groups.
 	Ask []Outgoing
 	// Replies may be sent once everything is done that Apply rests on; it rests on nothing unfinished. Their bodies stay as
@@ -174,13 +174,14 @@ type ParticipantReady struct {
 	Replies []Reply
 }
 
-// Ready returns what is to be done and forgets it. The lists Propose, Confirm and Replies are used again by the next
+// Ready returns what is to be done and forgets it. The lists Propose and Replies are used again by the next
 // call, and the answers' bodies after it.
 func (p *Participant) Ready() ParticipantReady {
+	p.ready.Confirm = p.handOut()
 	r, spent := p.ready, p.spent
 	clear(spent.Propose)
 	clear(spent.Replies)
-	p.ready = ParticipantReady{Propose: spent.Propose[:0], Confirm: spent.Confirm[:0], Replies: spent.Replies[:0]}
+	p.ready = ParticipantReady{Propose: spent.Propose[:0], Replies: spent.Replies[:0]}
 	p.spent = r
 	if !mutant.On("one-sheet") {
 		p.sheet, p.sent = p.sent, p.sheet

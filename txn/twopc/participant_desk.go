@@ -119,14 +119,12 @@ func (p *Participant) Follow(view wire.View) { p.leave(following, view) }
 // leave ends a reign, if there was one.
 func (p *Participant) leave(to role, view wire.View) {
 	p.role, p.view = to, view
-	for _, w := range p.room.all() {
-		p.turnOut(w, p.unready())
-	}
+	p.turnOut(p.unready())
 	fresh := newDesk()
 	p.flights, p.flying, p.displaced, p.claims, p.room, p.released = fresh.flights, 0, false, fresh.claims, fresh.room, nil
 	p.chores = chores{}
 	p.reign(p.now, nil)
-	p.ready.Propose, p.ready.Confirm, p.ready.Ask = nil, nil, nil
+	p.ready.Propose, p.ready.Ask = nil, nil
 }
 
 // unready is why a replica in this role takes no requests. A leader that has just taken over another

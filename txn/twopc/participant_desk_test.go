@@ -328,7 +328,7 @@ func TestNothingIsProposedOnceTheReignIsOver(t *testing.T) {
 	o.Request(o.now, alice, wire.KindSubmit, submit(1, writes("k")))
 	o.Request(o.now, alice, wire.KindRead, readAs(1, true, "k"))
 	o.Follow(4)
-	if r := o.Ready(); len(r.Propose)+len(r.Confirm) != 0 {
+	if r := o.Ready(); len(r.Propose)+r.Confirm.Reads != 0 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -452,47 +452,6 @@ func TestWaitersAreBounded(t *testing.T) {
 	o.flush()
 	if len(o.replies) != maxWaiting+1 || o.room.len() != 0 {
 		t.Errorf("%d answered, %d wait", len(o.replies), o.room.len())
-	}
-}
-
-func TestLinearizableReadsAskForARound(t *testing.T) {
-	o := newOne(t)
-	o.send(wire.KindRead, readAs(1, true, "k"))
-	o.send(wire.KindRead, readAs(2, true, "k"))
-	if len(o.replies) != 0 || len(o.tickets) != 2 || o.tickets[0] == o.tickets[1] {
-		t.Fatalf("%d replies, tickets %v", len(o.replies), o.tickets)
-	}
-	o.put("k")
-	o.Confirmed(o.now, o.tickets[1])
-	o.Confirmed(o.now, o.tickets[1])
-	o.gather()
-	if got := o.values(); got != "v" || len(o.replies) != 1 {
-		t.Errorf("%q, %d replies", got, len(o.replies))
-	}
-	o.Tick(o.now.Add(defaultReadBound))
-	o.gather()
-	if f := o.refusal(o.replies[1]); f.Reason != txn.ReasonNotReady || f.Nonce != 1 {
-		t.Errorf("without a round: %+v", f)
-	}
-	o.Confirmed(o.now, o.tickets[0])
-	o.gather()
-	if len(o.replies) != 2 {
-		t.Error("a ticket was honoured after its refusal")
-	}
-}
-
-func TestTicketsOfAnotherReignAreWorthNothing(t *testing.T) {
-	o := newOne(t)
-	o.send(wire.KindRead, readAs(1, true, "k"))
-	old := o.tickets[0]
-	o.Follow(4)
-	o.Lead(o.now, 6)
-	o.send(wire.KindRead, readAs(2, true, "k"))
-	o.replies = nil
-	o.Confirmed(o.now, old)
-	o.gather()
-	if len(o.replies) != 0 || o.tickets[1] == old {
-		t.Error("a round of the old reign answered a read of the new one")
 	}
 }
 

@@ -29,7 +29,7 @@ type one struct {
 	*Participant
 	now     wire.Time
 	pending [][]byte
-	tickets []uint64
+	tickets []uint64 // that were handed out
 	replies []Reply
 	puts    uint64
 }
@@ -58,7 +58,9 @@ func enc(v any) []byte { return wire.AppendValue(nil, v) }
 func (o *one) gather() {
 	r := o.Ready()
 	o.keep(&r)
-	o.tickets = append(o.tickets, r.Confirm...)
+	if r.Confirm.Reads > 0 {
+		o.tickets = append(o.tickets, r.Confirm.Number)
+	}
 }
 
 // keep copies what is proposed and answered: tests look at it later than others may.

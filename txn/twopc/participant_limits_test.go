@@ -101,13 +101,13 @@ func TestWaitersAreBoundedInBytes(t *testing.T) {
 		o.send(wire.KindRead, readAs(nonce, true, keys...))
 	}
 	o.wantOverload("too many reads wait")
-	if o.room.bytes > maxWaitingBytes+5<<20 || o.room.bytes < maxWaitingBytes {
-		t.Errorf("%d bytes wait", o.room.bytes)
+	if o.room.line.bytes > maxWaitingBytes+5<<20 || o.room.line.bytes < maxWaitingBytes {
+		t.Errorf("%d bytes wait", o.room.line.bytes)
 	}
 	for _, ticket := range o.tickets {
 		o.Confirmed(o.now, ticket)
 	}
-	if o.room.bytes != 0 {
-		t.Errorf("%d bytes wait when nobody does", o.room.bytes)
+	if o.room.line.bytes != 0 {
+		t.Errorf("%d bytes wait when nobody does", o.room.line.bytes)
 	}
 }

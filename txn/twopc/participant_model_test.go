@@ -323,7 +323,7 @@ func TestReplicasAgree(t *testing.T) {
 			apply()
 		}
 		leader.checkSum()
-		if s := leader.Stats(); s.Waiting+s.InFlight != 0 || leader.claims.Len() != 0 || leader.room.byKey.Len()+len(leader.room.asked)+len(leader.room.tickets) != 0 {
+		if s := leader.Stats(); s.Waiting+s.InFlight != 0 || leader.claims.Len() != 0 || leader.room.byKey.Len()+len(leader.room.asked)+leader.room.line.len+leader.room.line.bytes != 0 {
 			t.Fatalf("left behind: %+v", s)
 		}
 	})

@@ -19,8 +19,7 @@ const advanceEvery = 10 * wire.Millisecond
 
 // pastReached reports whether the time that a question asks about can be told of. If not, the question waits
 // for the clock or is refused.
-func (p *Participant) pastReached(w *waiter) bool {
-	q := w.question
+func (p *Participant) pastReached(q *question, w *waiter) bool {
 	switch {
 	case q.time < p.store.Horizon():
 		p.refuseQuestion(q, fault{reason: txn.ReasonTooOld, detail: fmt.Sprintf("versions are kept from %d on, %d ns before the newest",
@@ -28,6 +27,7 @@ func (p *Participant) pastReached(w *waiter) bool {
 	case q.time > p.clock && p.room.full():
 		p.refuseQuestion(q, fault{reason: txn.ReasonOverloaded, detail: "too many reads wait"})
 	case q.time > p.clock:
+		w = p.waiterOf(q, w)
 		w.clock = q.time
 		p.room.add(w)
 	default:
@@ -45,7 +45,7 @@ func (p *Participant) strike() {
 		}
 		p.room.remove(w)
 		w.clock = 0
-		p.ask(w)
+		p.ask(w.question, w)
 	}
 }
 

@@ -2,7 +2,6 @@ package twopc
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/anodekv/anode/paxos/wire"
 	"github.com/anodekv/anode/shard/mvcc"
@@ -43,55 +42,47 @@ func (q *question) bytes() int {
 func (p *Participant) takeRead(now wire.Time, from wire.Addr, body []byte) {
 	r := &p.asked
 	err := txn.ReadRequestBody.DecodeShared(body, r)
-	if err == nil && p.readAtOnce(now, from, r) {
-		return
-	}
-	// It may wait for longer than the request's bytes last.
-	q := &question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: cloneKeys(r.Keys), time: r.Time}
+	q := p.question(now, wire.KindRead, from, r.Nonce)
 	if err != nil {
 		p.refuseQuestion(q, *malformed("%v", err))
 		return
 	}
-	p.take(now, q, p.checkRead(q.keys), r.Linearizable && r.Time == 0)
+	q.keys, q.time = r.Keys, r.Time
+	p.take(q, p.checkRead(q.keys), r.Linearizable && r.Time == 0)
 }
 
-// readAtOnce answers what a transaction reads, which its commit validates, unless it has to wait or is refused. It takes no memory.
-func (p *Participant) readAtOnce(now wire.Time, from wire.Addr, r *txn.ReadRequest) bool {
-	if p.role != leading || r.Linearizable || r.Time != 0 || p.checkRead(r.Keys) != nil {
-		return false
-	}
-	q := &p.instant
-	*q = question{questionID: questionID{wire.KindRead, from, r.Nonce}, keys: r.Keys, since: now}
-	if p.room.asked[q.questionID] != nil || slices.ContainsFunc(q.keys, p.unsettledNow) {
-		return false
-	}
-	p.answerRead(q)
-	return true
+// question is one that has just come. It lasts, with the bytes of the request that its keys lie in, until the next: where it
+// waits it is copied.
+func (d *desk) question(now wire.Time, kind wire.Kind, from wire.Addr, nonce uint64) *question {
+	d.instant = question{questionID: questionID{kind, from, nonce}, since: now}
+	return &d.instant
 }
 
-// unsettledNow reports whether a key has a prepared write: its writer may know already that it committed, so neither the old
-// value nor the new one is a safe answer.
-func (p *Participant) unsettledNow(key []byte) bool { return p.unsettled(key, 0) }
-
-// cloneKeys copies keys into one piece of memory.
+// cloneKeys copies keys into memory of their own.
 func cloneKeys(keys [][]byte) [][]byte {
 	size := 0
 	for _, key := range keys {
 		size += len(key)
 	}
-	clones, room := make([][]byte, len(keys)), make([]byte, 0, size)
-	for i, key := range keys {
-		begin := len(room)
-		room = append(room, key...)
-		clones[i] = room[begin:len(room):len(room)]
-	}
+	clones, _ := copyKeys(make([][]byte, 0, len(keys)), make([]byte, 0, size), keys)
 	return clones
+}
+
+// copyKeys appends copies of keys to a list, and their bytes to text.
+func copyKeys(list [][]byte, text []byte, keys [][]byte) ([][]byte, []byte) {
+	for _, key := range keys {
+		begin := len(text)
+		text = append(text, key...)
+		list = append(list, text[begin:len(text):len(text)])
+	}
+	return list, text
 }
 
 func (p *Participant) takeValidate(now wire.Time, from wire.Addr, body []byte) {
 	var r txn.ValidateRequest
 	err := txn.ValidateRequestBody.Decode(body, &r)
-	q := &question{questionID: questionID{wire.KindValidate, from, r.Nonce}, work: &r.Work}
+	q := p.question(now, wire.KindValidate, from, r.Nonce)
+	q.work = &r.Work
 	if err != nil {
 		p.refuseQuestion(q, *malformed("%v", err))
 		return
@@ -100,7 +91,7 @@ func (p *Participant) takeValidate(now wire.Time, from wire.Addr, body []byte) {
 	if bad == nil && len(r.Work.Writes) > 0 {
 		bad = malformed("a validation with writes: submit it")
 	}
-	p.take(now, q, bad, true)
+	p.take(q, bad, true)
 }
 
 func (r realm) checkRead(keys [][]byte) *fault {
@@ -120,55 +111,60 @@ func (r realm) checkRead(keys [][]byte) *fault {
 
 // take lets a sound question in: first to the leader's round, if it asks for one. One who does not lead has nothing to say
 // about it, not even that a key is another shard's.
-func (p *Participant) take(now wire.Time, q *question, bad *fault, confirm bool) {
+func (p *Participant) take(q *question, bad *fault, confirm bool) {
 	switch {
 	case p.role != leading:
 		p.refuseQuestion(q, p.unready())
 		return
 	case bad != nil:
 		p.refuseQuestion(q, *bad)
-		return
-	case p.room.asked[q.questionID] != nil:
-		return // a copy of one that waits
-	}
-	q.since = now
-	w := &waiter{question: q, until: now.Add(p.cfg.ReadBound)}
-	switch {
+	case p.room.asked[q.questionID] != nil: // a copy of one that waits
 	case !confirm:
-		p.ask(w)
+		p.ask(q, nil)
+	case p.room.line.holds(q.questionID, q.since.Add(-copyAfter)):
 	case p.room.full():
 		p.refuseQuestion(q, fault{reason: txn.ReasonOverloaded, detail: "too many reads wait"})
 	default:
-		p.tickets++
-		w.ticket = p.tickets
-		p.room.add(w)
-		p.ready.Confirm = append(p.ready.Confirm, w.ticket)
+		p.room.line.join(q)
 	}
 }
 
-// ask answers a question, or lets it wait.
-func (p *Participant) ask(w *waiter) {
-	switch q := w.question; {
+// ask answers a question, or lets it wait: as w, if it has waited in the room before, else as a copy.
+func (p *Participant) ask(q *question, w *waiter) {
+	switch {
 	case q.work != nil:
 		p.answerValidate(q)
-	case q.time != 0 && !p.pastReached(w): // it waits, or was refused
+	case q.time != 0 && !p.pastReached(q, w): // it waits, or was refused
 	case q.scan != nil:
-		p.askScan(w)
+		p.askScan(q, w)
 	default:
-		p.askRead(w)
+		p.askRead(q, w)
 	}
 }
 
-// askRead answers a read, or lets it wait if it meets a prepared write, as [Participant.unsettledNow] tells.
-func (p *Participant) askRead(w *waiter) {
-	q := w.question
-	for _, key := range q.keys {
+// askRead answers a read, or lets it wait if it meets a prepared write: its writer may know already that it committed, so
+// neither the old value nor the new one is a safe answer.
+func (p *Participant) askRead(q *question, w *waiter) {
+	for i, key := range q.keys {
 		if p.unsettled(key, q.time) {
+			if w = p.waiterOf(q, w); w.question != q {
+				key = w.question.keys[i]
+			}
 			p.awaitOutcome(w, key)
 			return
 		}
 	}
 	p.answerRead(q)
+}
+
+// waiterOf is who waits for an answer to a question: w, or if there is none, one with memory of its own.
+func (p *Participant) waiterOf(q *question, w *waiter) *waiter {
+	if w != nil {
+		return w
+	}
+	own := *q
+	own.keys = cloneKeys(q.keys)
+	return &waiter{question: &own, until: q.since.Add(p.cfg.ReadBound)}
 }
 
 // awaitOutcome lets a question wait for the transaction that writes a key.

@@ -17,7 +17,8 @@ const (
 func (p *Participant) takeScan(now wire.Time, from wire.Addr, body []byte) {
 	var r txn.ScanRequest
 	err := txn.ScanRequestBody.Decode(body, &r)
-	q := &question{questionID: questionID{wire.KindScan, from, r.Nonce}, scan: &r, time: r.Time}
+	q := p.question(now, wire.KindScan, from, r.Nonce)
+	q.scan, q.time = &r, r.Time
 	if err != nil {
 		p.refuseQuestion(q, *malformed("%v", err))
 		return
@@ -26,19 +27,19 @@ func (p *Participant) takeScan(now wire.Time, from wire.Addr, body []byte) {
 	if err := txn.CheckBounds(r.Start, r.End); err != nil {
 		bad = faultOf(err)
 	}
-	p.take(now, q, bad, false)
+	p.take(q, bad, false)
 }
 
 // askScan answers with a page. One that would be empty because the very first key awaits an outcome waits for
 // it as a read does.
-func (p *Participant) askScan(w *waiter) {
-	page, blocked := p.page(w.question.scan)
+func (p *Participant) askScan(q *question, w *waiter) {
+	page, blocked := p.page(q.scan)
 	if blocked != nil {
-		p.awaitOutcome(w, blocked)
+		p.awaitOutcome(p.waiterOf(q, w), blocked)
 		return
 	}
-	p.answered(w.question.kind, w.question.since)
-	p.reply(w.question.from, wire.KindScanReply, txn.ScanReplyBody.Append(nil, &page))
+	p.answered(q.kind, q.since)
+	p.reply(q.from, wire.KindScanReply, txn.ScanReplyBody.Append(nil, &page))
 }
 
 // page gathers what the store holds of a range between two ops, up to the first key that awaits an outcome.

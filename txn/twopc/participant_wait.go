@@ -10,28 +10,28 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// waiter is a request that waits: a command or a read for the outcome of a transaction that holds a key,
-// or a question for the leader's round. Exactly one of flight and question is set.
+// waiter is a request that waits: a command or a read for the outcome of a transaction that holds a key, or a question for
+// the shard's clock. Exactly one of flight and question is set.
 type waiter struct {
 	seq      uint64 // order of arrival, kept from one wait to the next
 	until    wire.Time
 	key      []byte        // that it waits for, or nil
-	ticket   uint64        // of the round that it waits for, or 0
 	clock    txn.Timestamp // that it waits for, or 0
 	flight   *flight
 	question *question
 }
 
-// room holds all that wait: by key, each key's in order of arrival, and by deadline.
+// room holds all that wait: by key, each key's in order of arrival, and by deadline; those that wait for the leader's round in
+// a line of their own.
 type room struct {
 	seq     uint64
 	byKey   *btree.BTreeG[*waiter]
 	byTime  *btree.BTreeG[*waiter]
 	byClock *btree.BTreeG[*waiter]
-	tickets map[uint64]*waiter
 	// asked tells copies of a question that waits from new ones.
 	asked map[questionID]*waiter
 	bytes int // of the questions
+	line  line
 }
 
 func newRoom() room {
@@ -55,16 +55,15 @@ func newRoom() room {
 			}
 			return a.seq < b.seq
 		}, opts),
-		tickets: map[uint64]*waiter{},
-		asked:   map[questionID]*waiter{},
+		asked: map[questionID]*waiter{},
 	}
 }
 
-func (r *room) len() int { return r.byTime.Len() }
+func (r *room) len() int { return r.byTime.Len() + r.line.len }
 
-func (r *room) full() bool { return r.len() >= maxWaiting || r.bytes >= maxWaitingBytes }
-
-func (r *room) all() []*waiter { return r.byTime.Items() }
+func (r *room) full() bool {
+	return r.len() >= maxWaiting || r.bytes+r.line.bytes >= maxWaitingBytes
+}
 
 func (r *room) add(w *waiter) {
 	if w.seq == 0 {
@@ -72,12 +71,9 @@ func (r *room) add(w *waiter) {
 		w.seq = r.seq
 	}
 	r.byTime.Set(w)
-	switch {
-	case w.ticket != 0:
-		r.tickets[w.ticket] = w
-	case w.clock != 0:
+	if w.clock != 0 {
 		r.byClock.Set(w)
-	default:
+	} else {
 		r.byKey.Set(w)
 	}
 	if w.question != nil {
@@ -88,12 +84,9 @@ func (r *room) add(w *waiter) {
 
 func (r *room) remove(w *waiter) {
 	r.byTime.Delete(w)
-	switch {
-	case w.ticket != 0:
-		delete(r.tickets, w.ticket)
-	case w.clock != 0:
+	if w.clock != 0 {
 		r.byClock.Delete(w)
-	default:
+	} else {
 		r.byKey.Delete(w)
 	}
 	if w.question != nil {
@@ -150,21 +143,9 @@ func (p *Participant) wake() {
 		if w.flight != nil {
 			p.dispatch(w.flight, w)
 		} else {
-			p.ask(w)
+			p.ask(w.question, w)
 		}
 	}
-}
-
-// Confirmed says that the round which a ticket wanted is done: this replica led when it was begun, and
-// has applied all that was chosen by then.
-func (p *Participant) Confirmed(_ wire.Time, ticket uint64) {
-	w := p.room.tickets[ticket]
-	if w == nil {
-		return // it waited too long, or the reign is over
-	}
-	p.room.remove(w)
-	w.ticket = 0
-	p.ask(w)
 }
 
 // Tick ends the waiting of those whose time has come, and sees to what nobody asks for. Commands that waited
@@ -180,6 +161,9 @@ func (p *Participant) Tick(now wire.Time) {
 }
 
 func (p *Participant) endWaits(now wire.Time) {
+	p.room.line.release(func(g *cohort) bool { return g.since.Add(p.cfg.ReadBound) <= now }, func(q *question) {
+		p.refuseQuestion(q, fault{reason: txn.ReasonNotReady, detail: "too few followers confirmed the leader in time"})
+	})
 	for {
 		w, ok := p.room.byTime.Min()
 		if !ok || w.until > now {
@@ -189,8 +173,6 @@ func (p *Participant) endWaits(now wire.Time) {
 		switch {
 		case w.flight != nil:
 			p.propose(w.flight)
-		case w.ticket != 0:
-			p.refuseQuestion(w.question, fault{reason: txn.ReasonNotReady, detail: "too few followers confirmed the leader in time"})
 		case w.clock != 0:
 			p.refuseQuestion(w.question, fault{reason: txn.ReasonWaited, detail: "the shard's clock has not reached the time asked for"})
 		default:
@@ -203,16 +185,24 @@ func (p *Participant) endWaits(now wire.Time) {
 func (p *Participant) NextDeadline() (wire.Time, bool) {
 	at, ok := p.nextDuty()
 	if w, waits := p.room.byTime.Min(); waits && (!ok || w.until < at) {
-		return w.until, true
+		at, ok = w.until, true
+	}
+	if len(p.room.line.cohorts) > 0 {
+		if until := p.room.line.cohorts[0].since.Add(p.cfg.ReadBound); !ok || until < at {
+			return until, true
+		}
 	}
 	return at, ok
 }
 
-// turnOut refuses one that waits, at the end of a reign.
-func (p *Participant) turnOut(w *waiter, why fault) {
-	if w.flight != nil {
-		p.declineAll(w.flight, why)
-		return
+// turnOut refuses all who wait, at the end of a reign.
+func (p *Participant) turnOut(why fault) {
+	p.room.line.release(func(*cohort) bool { return true }, func(q *question) { p.refuseQuestion(q, why) })
+	for _, w := range p.room.byTime.Items() {
+		if w.flight != nil {
+			p.declineAll(w.flight, why)
+		} else {
+			p.refuseQuestion(w.question, why)
+		}
 	}
-	p.refuseQuestion(w.question, why)
 }

@@ -46,6 +46,7 @@ var plainMistakes = []struct {
 		return o.find(tid(2)).status != txn.StatusYes
 	}},
 	{"one-sheet", "answers are overwritten by the next ones before they are sent", func(t *testing.T) bool { return !answersStay(t) }},
+	{"joins-late", "a read is answered by a round that had begun when it came", joinsLate},
 	{"displaced-used-again", "what the log's queue refers to is overwritten after two commands had one hash", func(t *testing.T) bool {
 		return !displacedStays(t)
 	}},
@@ -83,6 +84,6 @@ func TestParticipantMutantsAreListed(t *testing.T) {
 	for _, m := range plainMistakes {
 		listed = append(listed, m.name)
 	}
-	mutant.Listed(t, listed, "participant.go", "participant_machine.go", "participant_outcome.go", "participant_room.go",
+	mutant.Listed(t, listed, "participant.go", "participant_line.go", "participant_machine.go", "participant_outcome.go", "participant_room.go",
 		"participant_session.go", "termination*.go")
 }
