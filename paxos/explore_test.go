@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	exploreSeeds = flag.Int("seeds", 300, "how many seeds TestExplore explores")
+	exploreSeeds = flag.Int("seeds", exploredSeeds, "how many seeds TestExplore explores")
 	exploreTell  = flag.Bool("tell", false, "print what the replicas do and send, for one seed")
 	exploreSeed  = flag.Int64("seed", 1, "the first of them")
 )
