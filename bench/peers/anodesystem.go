@@ -52,6 +52,9 @@ func (s *anodeSystem) Start(ctx context.Context) (err error) {
 	if s.dir, err = os.MkdirTemp(memoryDir(), "anode-peers-"); err != nil {
 		return err
 	}
+	if err := s.portsAreFree(); err != nil {
+		return err
+	}
 	if err := s.build(ctx); err != nil {
 		return err
 	}
@@ -118,6 +121,18 @@ func (s *anodeSystem) startNode(i int) error {
 }
 
 func (s *anodeSystem) portOf(node int) int { return cmp.Or(s.port, anodePort) + node*(s.shards+1) }
+
+// portsAreFree tells of a port that somebody has: our node there would end, and its clients would measure whoever answers.
+func (s *anodeSystem) portsAreFree() error {
+	for port := s.portOf(0); port < s.portOf(anodeNodes); port++ {
+		socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			return fmt.Errorf("a port of anode's nodes is not free; does another comparison run? %w", err)
+		}
+		_ = socket.Close()
+	}
+	return nil
+}
 
 func (s *anodeSystem) open(ctx context.Context) (*anode.Client, error) {
 	var servers []string

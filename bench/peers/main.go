@@ -80,7 +80,7 @@ func (l *load) flags(cmd *cobra.Command, length time.Duration) {
 }
 
 func (o *raftOptions) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&o.conns, "raft-conns", 0, "connections that all clients of raft share; 0 gives each its own")
+	cmd.Flags().IntVar(&o.conns, "raft-conns", 1, "connections that all clients of raft share; 0 gives each its own")
 	cmd.Flags().IntVar(&o.maxAppendEntries, "raft-max-append-entries", 512, "raft's MaxAppendEntries")
 	cmd.Flags().BoolVar(&o.verifyEach, "raft-verify-each", false, "raft makes sure that it leads for each linearizable read, instead of once for all that wait")
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,6 +82,21 @@ func TestAnodeSystem(t *testing.T) {
 		if r.OpsPerSecond < 20 || r.Missing > 0 || r.Workload != name {
 			t.Errorf("measured %+v", r)
 		}
+	}
+}
+
+// TestAnodeSystemNotBesideAnother has a second cluster refuse to start on the ports of a first, whose answers would be taken for its own.
+func TestAnodeSystemNotBesideAnother(t *testing.T) {
+	o := anodeOptions{shards: 1, port: 19000 + rand.IntN(10_000)}
+	taken, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: o.port + 2*anodeNodes - 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := newAnodeSystem(o)
+	defer s.Stop()
+	if err := s.Start(t.Context()); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("started where a port was taken: %v", err)
 	}
 }
 

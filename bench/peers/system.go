@@ -41,7 +41,7 @@ func (o *options) flags(cmd *cobra.Command) {
 	o.raft.flags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.anode.shards, "anode-shards", 1, "shards of anode")
-	f.IntVar(&o.anode.clients, "anode-clients", 0, "SDK clients that all clients of anode share; 0 gives each its own")
+	f.IntVar(&o.anode.clients, "anode-clients", 1, "SDK clients that all clients of anode share; 0 gives each its own")
 	f.StringVar(&o.anode.program, "anode-program", "", "path of the anode binary; it is built from this tree if none is given")
 	f.StringArrayVar(&o.anode.extra, "anode-config", nil, "further lines of anode's configuration file")
 }
