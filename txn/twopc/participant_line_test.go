@@ -39,6 +39,25 @@ func TestLinearizableReadsAskForARound(t *testing.T) {
 	}
 }
 
+// A request of an older sender, with fewer fields, has nothing of the request before it.
+func TestAReadHasNothingOfTheOneBefore(t *testing.T) {
+	o := newOne(t)
+	o.send(wire.KindRead, txn.ReadRequestBody.Append(nil, &txn.ReadRequest{Nonce: 1, Keys: [][]byte{[]byte("k")}, Time: 1}))
+	before := len(o.replies)
+	o.send(wire.KindRead, []byte{0x93, 2, 0x91, 0xC4, 1, 'k', 0xC3}) // nonce, keys, linearizable
+	if len(o.replies) != before || len(o.tickets) != 1 {
+		t.Errorf("%d replies, %d tickets: a linearizable read was answered without a round", len(o.replies)-before, len(o.tickets))
+	}
+	before = len(o.replies)
+	o.send(wire.KindRead, []byte{0x91, 3}) // nonce
+	if len(o.replies) > before {
+		var values txn.ReadReply
+		if r := o.replies[before]; r.Kind == wire.KindReadReply && txn.ReadReplyBody.Decode(r.Body, &values) == nil && len(values.Values) > 0 {
+			t.Errorf("a read of no keys was answered with %d values", len(values.Values))
+		}
+	}
+}
+
 // A round that began after the second ticket was handed out began after both reads had come.
 func TestATicketStandsForThoseBefore(t *testing.T) {
 	o := newOne(t)

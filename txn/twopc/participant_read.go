@@ -41,6 +41,8 @@ func (q *question) bytes() int {
 
 func (p *Participant) takeRead(now wire.Time, from wire.Addr, body []byte) {
 	r := &p.asked
+	// What an older sender leaves out must not be what somebody else asked for.
+	*r = txn.ReadRequest{Keys: r.Keys[:0]}
 	err := txn.ReadRequestBody.DecodeShared(body, r)
 	q := p.question(now, wire.KindRead, from, r.Nonce)
 	if err != nil {
