@@ -3,6 +3,7 @@ package client
 import (
 	"runtime"
 	"testing"
+	"time"
 )
 
 // Callers who were answered together, and ask again one after the other, are sent together. Nobody is waited for who was not
@@ -19,6 +20,38 @@ func TestWhoWasAnsweredIsWaitedFor(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%d were answered and %d ask again: %d requests leave together, want %d", c.answered, c.ask, got, c.want)
 		}
+	}
+}
+
+// Callers who have other work to do first do not have the loop wait for the last of them.
+func TestNobodyIsWaitedForLong(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const callers = 64
+	l := &loop{answered: callers, epoch: time.Now()}
+	l.orders.put(order{})
+	var call func(left int)
+	call = func(left int) { // a turn of the scheduler brings one more, and takes long
+		for began := time.Now(); time.Since(began) < assembleWait; {
+			continue
+		}
+		l.orders.put(order{})
+		if left > 1 {
+			go func() {
+				runtime.Gosched()
+				call(left - 1)
+			}()
+		}
+	}
+	go call(callers)
+	began := l.now()
+	if !l.assemble() || l.now() == began {
+		t.Error("it did not tell that time has passed")
+	}
+	if n := l.orders.len(); n > callers/4 {
+		t.Errorf("it waited for %d callers of %d", n, callers)
+	}
+	for l.orders.len() <= callers {
+		runtime.Gosched()
 	}
 }
 

@@ -18,6 +18,9 @@ const (
 	// lull is how long it sleeps instead after something has arrived. It is no longer than a coordinator waits before it asks
 	// again, so that a caller who makes its own turn seldom has to wake the loop for what becomes due.
 	lull = 20 * time.Millisecond
+	// assembleWait is how long it gives way to callers at most: several times what 64 of them need who ask at once. A scheduler
+	// that is full of other work would otherwise have all wait for the last.
+	assembleWait = 200 * time.Microsecond
 )
 
 // endWait is how long a client that is being closed waits for shards to take note that its sessions end: enough for a
@@ -178,7 +181,9 @@ func (l *loop) turn(in []transport.Datagram) (wait time.Duration, over bool) {
 	for i := range in {
 		transport.Each(in[i].Data, l.keys, func(f wire.Frame) { l.receive(now, &f) })
 	}
-	l.assemble()
+	if l.assemble() {
+		now = l.now()
+	}
 	l.takeOrders(now)
 	l.coord.Tick(now)
 	l.flush()
@@ -205,15 +210,21 @@ func (l *loop) receive(now wire.Time, f *wire.Frame) {
 
 // assemble lets callers who were answered a moment ago ask again before their requests are taken. The first of them wakes
 // the loop, and would be sent alone, at the price of a datagram here and of a turn at the leader, where all of
-// them can share one. It waits for as long as more of them come with each turn of the scheduler, which is a microsecond or two.
-func (l *loop) assemble() {
-	for n := l.orders.len(); n > 0 && n < l.answered; {
+// them can share one. It waits for as long as more of them come with each turn of the scheduler, which is a microsecond or two
+// each, and no longer than assembleWait: answers, deadlines and copies that are due wait too. It reports whether time has passed.
+func (l *loop) assemble() bool {
+	n := l.orders.len()
+	if n == 0 || n >= l.answered {
+		return false
+	}
+	for began := l.now(); n < l.answered && time.Duration(l.now().Sub(began)) < assembleWait; {
 		runtime.Gosched()
 		before := n
 		if n = l.orders.len(); n == before {
-			return
+			break
 		}
 	}
+	return true
 }
 
 // takeOrders takes what is queued now, and no more: a turn must end.
