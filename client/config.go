@@ -42,8 +42,8 @@ type Config struct {
 	Cluster uint64
 	// CloseWait is how long Close waits for transactions that are under way; zero is 2 s.
 	CloseWait time.Duration
-	// DatagramBytes is up to what size requests share a datagram; zero is what the interfaces towards the servers carry in one
-	// piece, or an Ethernet frame where Conn is set.
+	// DatagramBytes is up to what size requests share a datagram. Zero is an Ethernet frame, and more where all servers are on
+	// this machine. Give more for networks whose every link carries it: it must pass in one piece.
 	DatagramBytes int
 	// Conn carries the datagrams. Nil opens a UDP socket, and a TCP one on the same port for what is too
 	// large for it: the servers must be able to reach both. [transport.Network] is for clusters inside one
@@ -87,7 +87,7 @@ func (cfg *Config) check() (keys wire.Keys, err error) {
 	case cfg.CloseWait < 0:
 		return keys, fmt.Errorf("CloseWait is %v: choose a time that is not negative, or 0 for %v", cfg.CloseWait, defaultCloseWait)
 	case cfg.DatagramBytes != 0 && (cfg.DatagramBytes < minDatagramBytes || cfg.DatagramBytes > transport.MaxDatagram):
-		return keys, fmt.Errorf("DatagramBytes is %d: choose between %d and %d, or 0 for what the way to the servers carries",
+		return keys, fmt.Errorf("DatagramBytes is %d: choose between %d and %d, or 0 for what passes everywhere",
 			cfg.DatagramBytes, minDatagramBytes, transport.MaxDatagram)
 	}
 	if len(cfg.AlsoKey) > 0 && len(cfg.Key) == 0 {

@@ -45,18 +45,21 @@ func has(i *net.Interface, addr netip.Addr) bool {
 	return false
 }
 
-// BytesTo is what one datagram may carry to any of the addresses: the least of [BytesAt] over the interfaces that the
-// system would send from. It sends nothing.
+// BytesTo is what one datagram may carry to any of the addresses: much where all of them are this machine's own, and
+// [LimitBytes] else. What lies between two machines may carry less than the interface here and never tell, and then each large
+// datagram would be lost. It sends nothing.
 func BytesTo(remote []wire.Addr) int {
+	for _, to := range remote {
+		if local, ok := sourceOf(to); !ok || local != to.Addr().Unmap() && !to.Addr().Unmap().IsLoopback() {
+			return LimitBytes // the system answers itself from the very address that is asked
+		}
+	}
 	least, known := maxPackedBytes, map[netip.Addr]bool{}
 	for _, to := range remote {
-		local, ok := sourceOf(to)
-		switch {
-		case !ok:
-			return LimitBytes
-		case !known[local]:
-			known[local] = true
-			least = min(least, BytesAt(local))
+		addr := to.Addr().Unmap()
+		if !known[addr] {
+			known[addr] = true
+			least = min(least, BytesAt(addr))
 		}
 	}
 	if len(remote) == 0 {

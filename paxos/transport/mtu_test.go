@@ -33,6 +33,9 @@ func TestDatagramsFitTheInterface(t *testing.T) {
 			t.Errorf("%s: %d bytes", addr, got)
 		}
 	}
+	if got := BytesTo([]wire.Addr{netip.MustParseAddrPort("192.0.2.1:9")}); got != LimitBytes { // another machine, whatever leads to it
+		t.Errorf("to another machine: %d bytes", got)
+	}
 	if got := BytesTo(nil); got != LimitBytes {
 		t.Errorf("to nobody: %d bytes", got)
 	}
