@@ -45,39 +45,19 @@ func has(i *net.Interface, addr netip.Addr) bool {
 	return false
 }
 
-// BytesTo is what one datagram may carry to any of the addresses: much where all of them are this machine's own, and
-// [LimitBytes] else. What lies between two machines may carry less than the interface here and never tell, and then each large
-// datagram would be lost. It sends nothing.
+// BytesTo is what one datagram may carry to any of the addresses: what the interfaces carry that have them, where all are this
+// machine's own, and [LimitBytes] else. What lies between two machines may carry less than the interface here and never tell,
+// and then each large datagram would be lost.
 func BytesTo(remote []wire.Addr) int {
-	for _, to := range remote {
-		if local, ok := sourceOf(to); !ok || local != to.Addr().Unmap() && !to.Addr().Unmap().IsLoopback() {
-			return LimitBytes // the system answers itself from the very address that is asked
-		}
+	if len(remote) == 0 {
+		return LimitBytes
 	}
 	least, known := maxPackedBytes, map[netip.Addr]bool{}
 	for _, to := range remote {
-		addr := to.Addr().Unmap()
-		if !known[addr] {
+		if addr := to.Addr().Unmap(); !known[addr] {
 			known[addr] = true
 			least = min(least, BytesAt(addr))
 		}
 	}
-	if len(remote) == 0 {
-		return LimitBytes
-	}
 	return least
-}
-
-// sourceOf is the address that the system would send from.
-func sourceOf(to wire.Addr) (netip.Addr, bool) {
-	if !to.IsValid() {
-		return netip.Addr{}, false
-	}
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(to))
-	if err != nil {
-		return netip.Addr{}, false
-	}
-	defer func() { _ = conn.Close() }()
-	local, ok := conn.LocalAddr().(*net.UDPAddr)
-	return local.AddrPort().Addr().Unmap(), ok
 }

@@ -33,18 +33,23 @@ func TestDatagramsFitTheInterface(t *testing.T) {
 			t.Errorf("%s: %d bytes", addr, got)
 		}
 	}
-	if got := BytesTo([]wire.Addr{netip.MustParseAddrPort("192.0.2.1:9")}); got != LimitBytes { // another machine, whatever leads to it
-		t.Errorf("to another machine: %d bytes", got)
-	}
 	if got := BytesTo(nil); got != LimitBytes {
 		t.Errorf("to nobody: %d bytes", got)
 	}
 }
 
-// A cluster on several interfaces is sent what the smallest of them takes.
-func TestTheSmallestInterfaceDecides(t *testing.T) {
-	loopback, nowhere := netip.MustParseAddrPort("127.0.0.1:9"), netip.AddrPort{}
-	if got := BytesTo([]wire.Addr{loopback, nowhere, loopback}); got != LimitBytes {
-		t.Errorf("%d bytes where one address leads nowhere", got)
+// What leaves by an interface that carries much may meet one that carries less: where one server is on another machine, or nowhere, all
+// are sent an Ethernet frame.
+func TestOtherMachinesAreSentAnEthernetFrame(t *testing.T) {
+	loopback := netip.MustParseAddrPort("127.0.0.1:9")
+	if got := BytesTo([]wire.Addr{loopback, loopback}); got <= LimitBytes {
+		t.Fatalf("%d bytes to this machine", got)
+	}
+	for _, other := range []wire.Addr{netip.MustParseAddrPort("192.0.2.1:9"), {}} {
+		for _, servers := range [][]wire.Addr{{loopback, other}, {other, loopback}} {
+			if got := BytesTo(servers); got != LimitBytes {
+				t.Errorf("%d bytes to %v", got, servers)
+			}
+		}
 	}
 }
